@@ -1,0 +1,41 @@
+/*
+ * What the rules stand on: configuration, store, keys, and what lives in memory only. One a daemon.
+ */
+#ifndef SA_AUTHORITY_H
+#define SA_AUTHORITY_H
+
+#include "service/auth/source.h"
+#include "service/base/conf.h"
+#include "service/crypto/jwt.h"
+#include "service/crypto/keyring.h"
+#include "service/crypto/password.h"
+#include "service/store/store.h"
+
+struct sa_authority;
+
+/*
+ * Make it: loads the signing keys, makes the first one where there is none (and its record), measures a hash.
+ *
+ *   conf, keyring, store  outlive it.
+ *   now                   the time.
+ *   ret_why               on any other status than SA_OK the reason in plain words, a constant.
+ */
+SA_MUST_CHECK enum sa_status sa_authority_new(const struct sa_conf *conf, const struct sa_keyring *keyring,
+                                              struct sa_store *store, struct sa_now now,
+                                              struct sa_authority **ret_authority, const char **ret_why);
+void sa_authority_free(struct sa_authority *authority);
+SA_DEFINE_OWN(sa_authority, sa_authority_free)
+
+/* The buckets of failed proofs; dispatch takes a unit from them for the methods that evaluate one. */
+struct sa_buckets *sa_authority_buckets(struct sa_authority *authority);
+
+/*
+ * End the login sessions whose leader is gone, and purge. Called about once a second, on the store lane; never takes
+ * long.
+ */
+void sa_authority_tick(struct sa_authority *authority, struct sa_now now);
+
+/* How many threads the hash lane may have, and how many jobs may wait for it (two seconds of work). */
+void sa_authority_hash_lane(const struct sa_authority *authority, unsigned *ret_threads, unsigned *ret_queue);
+
+#endif

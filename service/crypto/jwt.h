@@ -1,0 +1,89 @@
+/*
+ * Access tokens: JWT (RFC 7519) in the profile of RFC 9068, signed with ES256 (RFC 7518 section 3.4). Signing keys
+ * and the key set (RFC 7517) that verifies them.
+ */
+#ifndef SA_JWT_H
+#define SA_JWT_H
+
+#include "service/base/secret.h"
+#include "service/crypto/encode.h"
+
+#define SA_KID_LEN          43u /* RFC 7638 thumbprint, base64url of SHA-256 */
+#define SA_JTI_LEN          35u /* base64url of 26 bytes: mint time (ms) 6, instance 2, client row 4, random 14 */
+#define SA_JWT_MAX          4096u
+#define SA_JWT_AUDIENCES    8u
+#define SA_JWT_AUDIENCE_MAX 64u
+#define SA_JWT_PRIVATE_MAX  256u
+
+struct sa_signing_key; /* a key pair, or a public key alone; immutable, counted */
+
+/* A new P-256 key; the caller owns it. NULL for lack of memory. */
+struct sa_signing_key *sa_signing_key_generate(void);
+
+/* From the bytes of sa_signing_key_private. Returns SA_OK, SA_INTERNAL, SA_NO_MEMORY. */
+SA_MUST_CHECK enum sa_status sa_signing_key_load(struct sa_bytes private_der, struct sa_signing_key **ret_key);
+
+void sa_signing_key_free(struct sa_signing_key *key);
+SA_DEFINE_OWN(sa_signing_key, sa_signing_key_free)
+
+/* The private half as PKCS#8 DER, to be sealed; the caller owns the secret. NULL for lack of memory. */
+struct sa_secret *sa_signing_key_private(const struct sa_signing_key *key);
+
+/* RFC 7638 thumbprint; as long as the key. */
+const char *sa_signing_key_kid(const struct sa_signing_key *key);
+
+/* SubjectPublicKeyInfo as PEM, terminated; as long as the key. */
+const char *sa_signing_key_pem(const struct sa_signing_key *key);
+
+/*
+ * A JWK Set of public keys (kty, crv, x, y, kid, use, alg), a terminated string that the caller frees with free();
+ * NULL for lack of memory. The bytes depend on the keys and their order only.
+ */
+char *sa_jwks(struct sa_signing_key *const *keys, unsigned count);
+
+/* What a token says. Strings are terminated; "" and 0 are absent. */
+struct sa_claims {
+    char iss[256];
+    char sub[65];
+    char aud[SA_JWT_AUDIENCES][SA_JWT_AUDIENCE_MAX + 1];
+    unsigned aud_count;
+    int64_t exp; /* seconds since 1970 */
+    int64_t iat;
+    char jti[SA_JTI_LEN + 1];
+    char client_id[65];
+    char scope[1025];
+    char sid[SA_ID_LEN + 1];
+    int64_t auth_time; /* 0: absent */
+    char amr[65];      /* separated by spaces here, an array in the token; "" with sid set: an empty array */
+    char acr[9];       /* "0", "1", "2" */
+    char username[33];
+};
+
+/* Make the `jti` of design section 7 from its parts. */
+void sa_jti_make(int64_t now_ms, uint16_t instance, uint32_t client_row, char ret_jti[SA_JTI_LEN + 1]);
+
+/* Its parts. Returns SA_OK or SA_INVALID_ARGUMENT; any ret_ may be NULL. */
+SA_MUST_CHECK enum sa_status sa_jti_parse(const char *jti, int64_t *ret_mint_ms, uint16_t *ret_instance,
+                                          uint32_t *ret_client_row);
+
+/*
+ * Sign. `aud` is a string for one audience and an array for several.
+ *
+ *   ret_token  a terminated compact JWT.
+ *
+ * Returns SA_OK, SA_NO_MEMORY, SA_TOO_LARGE (over SA_JWT_MAX), SA_INTERNAL. Thread-safe; keeps a context a thread.
+ */
+SA_MUST_CHECK enum sa_status sa_jwt_sign(const struct sa_signing_key *key, const struct sa_claims *claims,
+                                         char ret_token[SA_JWT_MAX + 1]);
+
+/*
+ * Verify a token of our own: typ at+jwt, alg ES256, kid of one of the keys, nothing else in the header, canonical
+ * base64url, a signature of 64 bytes, no duplicate members, iss equal to `issuer`, every claim in form. Times are
+ * not judged: the caller does.
+ *
+ * Returns SA_OK, or SA_INVALID_GRANT for anything that is not ours; SA_NO_MEMORY.
+ */
+SA_MUST_CHECK enum sa_status sa_jwt_verify(struct sa_signing_key *const *keys, unsigned count, const char *issuer,
+                                           struct sa_bytes token, struct sa_claims *ret_claims);
+
+#endif

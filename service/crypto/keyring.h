@@ -1,0 +1,69 @@
+/*
+ * The master key and what is derived from it. Every use has a key of its own (HKDF by label), so that none can be
+ * played against another.
+ */
+#ifndef SA_KEYRING_H
+#define SA_KEYRING_H
+
+#include "service/base/secret.h"
+#include "proto/status.h"
+
+#define SA_MAC_LEN       32u
+#define SA_SEAL_OVERHEAD 41u /* epoch 1, nonce 24, tag 16 */
+
+enum sa_key_use {
+    SA_KEY_SEAL,           /* sealed columns */
+    SA_KEY_REFRESH_TAG,    /* tag of refresh tokens */
+    SA_KEY_REFRESH_LOOKUP, /* row of a refresh token, from its handle */
+    SA_KEY_CLIENT_SECRET,  /* client secrets at rest */
+    SA_KEY_AUDIT_NAME,     /* names without a record in the audit log */
+    SA_KEY_USES,
+};
+
+struct sa_keyring;
+
+/*
+ * Read the master key, or make it at the first start.
+ *
+ *   path         a regular file of 32 bytes, mode 0600, owned by `owner`, in a directory that only `owner` can
+ *                write; made (O_EXCL, fsync of file and directory) where it does not exist.
+ *   may_create   false: a missing file is an error, because there is a store that needs it.
+ *   ret_keyring  written only on SA_OK; the caller owns it.
+ *   ret_why      on any other status, the reason in plain words for the log; a constant.
+ *
+ * Returns SA_OK, SA_NO_MEMORY, SA_STORAGE (cannot be read or made), SA_PERMISSION_DENIED (readable or writable by
+ * others, or not the owner's), SA_INVALID_ARGUMENT (not 32 bytes, or missing).
+ */
+SA_MUST_CHECK enum sa_status sa_keyring_open(const char *path, uint32_t owner, bool may_create,
+                                             struct sa_keyring **ret_keyring, const char **ret_why);
+
+/* A keyring of a given master key of 32 bytes, for tests; NULL for lack of memory. */
+struct sa_keyring *sa_keyring_new(struct sa_bytes master);
+
+/* Wipe and free; NULL is taken. */
+void sa_keyring_free(struct sa_keyring *keyring);
+SA_DEFINE_OWN(sa_keyring, sa_keyring_free)
+
+/* HMAC-SHA-256 of `data` under the key of a use. Thread-safe, allocates nothing. */
+void sa_keyring_mac(const struct sa_keyring *keyring, enum sa_key_use use, struct sa_bytes data,
+                    uint8_t ret_mac[SA_MAC_LEN]);
+
+/*
+ * Seal a column: XChaCha20-Poly1305 with table, column and row as associated data, so that a value moved to another
+ * place is refused.
+ *
+ *   ret_sealed  plain.len + SA_SEAL_OVERHEAD bytes.
+ */
+void sa_keyring_seal(const struct sa_keyring *keyring, const char *table, const char *column, struct sa_bytes row,
+                     struct sa_bytes plain, uint8_t *ret_sealed);
+
+/*
+ * Open it.
+ *   ret_plain  sealed.len - SA_SEAL_OVERHEAD bytes; holds a secret.
+ * Returns SA_OK, or SA_INTERNAL where it was not sealed for this place under this key.
+ */
+SA_MUST_CHECK enum sa_status sa_keyring_unseal(const struct sa_keyring *keyring, const char *table,
+                                               const char *column, struct sa_bytes row, struct sa_bytes sealed,
+                                               uint8_t *ret_plain);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * A call on its way through the daemon. Dispatch fills it in, a handler reads it and fills in the reply. A handler
+ * knows no socket, no SQL and no clock.
+ */
+#ifndef SA_RPC_CALL_H
+#define SA_RPC_CALL_H
+
+#include <sys/types.h>
+
+#include "proto/decode.h"
+#include "service/auth/authority.h"
+#include "service/auth/source.h"
+#include "service/base/clock.h"
+
+/* Where a call arrived: bits, for the `where` column of the method table. */
+enum sa_via {
+    SA_VIA_ROOT = 1,    /* root.sock */
+    SA_VIA_USER = 2,    /* user.sock */
+    SA_VIA_LOCAL = 4,   /* a gateway on this host's Unix socket */
+    SA_VIA_NETWORK = 8, /* a gateway on the network */
+};
+
+/* Who is at the other end, as the kernel or a gateway's socket says. */
+struct sa_caller {
+    enum sa_via via;
+    bool has_uid; /* false: through a network gateway */
+    uint32_t uid; /* effective, at connect time */
+    uint32_t gid;
+    uint32_t pid;
+    bool administrator; /* root, or in the administrators' group */
+    char gateway[SA_CONF_WORD_MAX + 1]; /* "" for none */
+    char address[46];   /* network gateways: the reported address */
+};
+
+enum sa_lane { SA_LANE_INLINE, SA_LANE_STORE, SA_LANE_HASH, SA_LANES };
+
+struct sa_call;
+typedef enum sa_status (*sa_step)(struct sa_call *call);
+
+struct sa_method; /* rpc/table.h */
+
+struct sa_call {
+    const struct sa_method *method;
+    struct sa_authority *authority; /* the rules and all that they stand on */
+    struct sa_caller caller;
+    struct sa_source source; /* who is charged */
+    struct sa_now now;       /* read once, when the call was admitted */
+    int64_t deadline_boot_ms;
+    uint64_t request_id;
+    struct sa_arena *arena; /* request, reply and whatever the handler needs; wiped at the end */
+    const ProtobufCMessage *request;
+    ProtobufCMessage *reply; /* initialised; sent on SA_OK only */
+
+    /* A handler may fill in: */
+    struct sa_problem problem;  /* with SA_INVALID_ARGUMENT and SA_PASSWORD_REFUSED */
+    uint32_t retry_ms;          /* with RATE_LIMITED and UNAVAILABLE kinds */
+    int64_t hold_until_boot_ms; /* the answer leaves no earlier; 0: at once */
+    const char *log_reason;     /* why, for the log line only; a constant */
+    bool counts_against_source; /* a failed proof: the source's bucket keeps the unit taken for it */
+    void *state;                /* what one step leaves to the next; in the arena */
+
+    /* Set by sa_call_then and sa_call_after: */
+    sa_step next_step;
+    enum sa_lane next_lane;
+    sa_step after_step;
+    enum sa_lane after_lane;
+};
+
+/* Go on with `step` on another lane: `return sa_call_then(call, SA_LANE_HASH, step);`. Its status is the call's. */
+enum sa_status sa_call_then(struct sa_call *call, enum sa_lane lane, sa_step step);
+
+/* Run `step` on a lane once the answer has left (a rehash); dropped when the lane is full. Its status is ignored. */
+void sa_call_after(struct sa_call *call, enum sa_lane lane, sa_step step);
+
+/* `return sa_call_refuse(call, "user.name", "1 to 32 bytes of ...");`: INVALID_ARGUMENT naming field and rule. */
+enum sa_status sa_call_refuse(struct sa_call *call, const char *field, const char *rule);
+
+/* A record of this call: actor, source, request id, time, gateway are filled in. */
+struct sa_audit sa_call_audit(const struct sa_call *call, enum sa_event event, enum sa_outcome outcome,
+                              const char *reason);
+
+#endif

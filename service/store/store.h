@@ -1,0 +1,356 @@
+/*
+ * The store, in the words of the domain. One function is one transaction. No SQL, cursor or row id leaves it.
+ *
+ * Writing functions are called on the store lane and block until their transaction is committed: one writer thread
+ * takes all that is queued, runs each caller's part in a savepoint of one BEGIN IMMEDIATE, adds everybody's audit
+ * record, and commits once. What a writing function reports as SA_OK is on the disk, with its record.
+ *
+ * Every function may also return SA_STORAGE (the store cannot read or write now; nothing changed) and SA_NO_MEMORY;
+ * neither is ever to be taken for a denial. `audit` is the record of the decision: it is committed with the change
+ * or not at all. Where a function's outcome decides what the record says, it fills in outcome and reason itself and
+ * says so. Outputs are written only on SA_OK.
+ *
+ * Times: *_ms are milliseconds since 1970 (wall) unless named *_boot_ms (CLOCK_BOOTTIME).
+ */
+#ifndef SA_STORE_H
+#define SA_STORE_H
+
+#include "service/base/clock.h"
+#include "service/crypto/encode.h"
+#include "service/crypto/jwt.h"
+#include "service/crypto/keyring.h"
+#include "service/crypto/password.h"
+#include "service/store/audit.h"
+
+#define SA_USER_NAME_MAX    32u
+#define SA_USER_GROUPS_MAX  64u
+#define SA_GROUP_NAME_MAX   32u
+#define SA_CLIENT_ID_MAX    64u
+#define SA_AUDIENCES_MAX    64u
+#define SA_OWNED_MAX        16u
+#define SA_SCOPES_MAX       64u
+#define SA_SCOPE_MAX        64u
+#define SA_SCOPE_LIST_MAX   1024u
+#define SA_PAGE_MAX         500u
+#define SA_HOST_CLIENT      "host" /* the built-in client of logins */
+
+struct sa_store;
+
+struct sa_store_options {
+    const char *path;    /* of the SQLite file; its directory exists */
+    const char *managed; /* of the list of managed uids; NULL for none */
+    const struct sa_keyring *keyring; /* outlives the store */
+    const char *vfs;     /* SQLite's VFS; NULL for the default. For tests that inject faults. */
+};
+
+/*
+ * Open or make the store: one daemon a file (a lock), migrations, checks at start, the managed list, the client
+ * `host`. *ret_why on any other status than SA_OK is the reason in plain words, a constant.
+ */
+SA_MUST_CHECK enum sa_status sa_store_open(const struct sa_store_options *options, struct sa_store **ret_store,
+                                           const char **ret_why);
+
+/* Finish what is queued, checkpoint, close. NULL is taken. */
+void sa_store_close(struct sa_store *store);
+SA_DEFINE_OWN(sa_store, sa_store_close)
+
+struct sa_store_stats {
+    uint32_t schema_version;
+    bool writable; /* false after a write failed, until one succeeds */
+    uint64_t audit_sequence;
+    uint64_t users;
+    uint64_t clients;
+    uint64_t sessions; /* live */
+    uint64_t commits;
+    uint64_t committed; /* callers' parts in them */
+};
+
+SA_MUST_CHECK enum sa_status sa_store_stats(struct sa_store *store, int64_t now_ms,
+                                            struct sa_store_stats *ret_stats);
+
+/* ---- audit ---- */
+
+/* Commit a decision that changes nothing else. */
+SA_MUST_CHECK enum sa_status sa_store_audit(struct sa_store *store, const struct sa_audit *audit);
+
+struct sa_audit_query {
+    uint64_t after_sequence;
+    unsigned limit;      /* 1 to SA_PAGE_MAX */
+    const char *user;    /* "" or NULL: any */
+    enum sa_event event; /* 0: any */
+    uint64_t request_id; /* 0: any */
+    bool newest;         /* the newest that fit, in ascending order all the same */
+};
+
+/*
+ * Records in ascending order; *ret_rows is an array that the caller frees with free(). *ret_more: there are more
+ * behind the last one.
+ */
+SA_MUST_CHECK enum sa_status sa_store_audit_list(struct sa_store *store, const struct sa_audit_query *query,
+                                                 struct sa_audit_row **ret_rows, unsigned *ret_count, bool *ret_more);
+
+/* ---- users ---- */
+
+struct sa_user {
+    char name[SA_USER_NAME_MAX + 1];
+    uint32_t uid;
+    char subject[SA_ID_LEN + 1]; /* made by the store, never used again */
+    char full_name[256];
+    char email[255];
+    bool active;
+    int64_t not_before_s; /* seconds since 1970; 0: none */
+    int64_t not_after_s;
+    bool must_change;
+    int64_t changed_s; /* when the password was set; 0: unknown */
+    uint32_t max_days; /* 0: for ever */
+    uint32_t warn_days;
+    unsigned group_count;
+    char groups[SA_USER_GROUPS_MAX][SA_GROUP_NAME_MAX + 1];
+    char hash[SA_PASSWORD_HASH_MAX + 1]; /* encoded; "" for none. A secret: wiped by sa_user_free. */
+};
+
+struct sa_user *sa_user_new(void); /* zeroed; NULL for lack of memory */
+void sa_user_free(struct sa_user *user);
+SA_DEFINE_OWN(sa_user, sa_user_free)
+
+/* SA_OK or SA_NOT_FOUND. Names are compared byte for byte. */
+SA_MUST_CHECK enum sa_status sa_store_user_by_name(struct sa_store *store, struct sa_bytes name,
+                                                   struct sa_user **ret_user);
+SA_MUST_CHECK enum sa_status sa_store_user_by_uid(struct sa_store *store, uint32_t uid, struct sa_user **ret_user);
+SA_MUST_CHECK enum sa_status sa_store_user_by_subject(struct sa_store *store, const char *subject,
+                                                      struct sa_user **ret_user);
+
+/* Whether a uid has a record; from memory, never waits. */
+bool sa_store_uid_is_managed(struct sa_store *store, uint32_t uid);
+
+/*
+ * Users after a name ("" for the first), by name. *ret_users is an array of *ret_count records, without hashes but
+ * with `ret_kinds[i]` their kind; freed with sa_users_free.
+ */
+SA_MUST_CHECK enum sa_status sa_store_user_list(struct sa_store *store, const char *after, unsigned limit,
+                                                struct sa_user **ret_users, enum sa_password_kind **ret_kinds,
+                                                unsigned *ret_count, bool *ret_more);
+void sa_users_free(struct sa_user *users, enum sa_password_kind *kinds, unsigned count);
+
+/*
+ * Add a user. The store fills in user->subject (also in the record), hash and all else are the caller's.
+ * SA_OK or SA_ALREADY_EXISTS (name or uid).
+ */
+SA_MUST_CHECK enum sa_status sa_store_user_create(struct sa_store *store, struct sa_user *user,
+                                                  const struct sa_audit *audit);
+
+struct sa_password_change {
+    const char *subject;
+    const char *old_hash; /* the change happens only where this is still the hash; NULL: whatever it is */
+    const char *new_hash;
+    bool must_change;
+    int64_t changed_s;
+    const char *spare_session; /* with end_sessions: this one goes on; NULL for none */
+    bool end_sessions;
+    bool keep_ageing; /* a rehash: changed_s and must_change stay as they are */
+};
+
+/* SA_OK, SA_NOT_FOUND (no such user, or old_hash differs). */
+SA_MUST_CHECK enum sa_status sa_store_user_set_password(struct sa_store *store,
+                                                        const struct sa_password_change *change, int64_t now_ms,
+                                                        const struct sa_audit *audit);
+
+/* Disabling ends every session of the user. SA_OK or SA_NOT_FOUND. */
+SA_MUST_CHECK enum sa_status sa_store_user_set_active(struct sa_store *store, const char *name, bool active,
+                                                      int64_t now_ms, const struct sa_audit *audit);
+
+/* The record and its sessions are gone; the subject is never used again. SA_OK or SA_NOT_FOUND. */
+SA_MUST_CHECK enum sa_status sa_store_user_delete(struct sa_store *store, const char *name, int64_t now_ms,
+                                                  const struct sa_audit *audit);
+
+/* ---- clients ---- */
+
+enum sa_client_kind { SA_CLIENT_CONFIDENTIAL = 1, SA_CLIENT_PUBLIC = 2, SA_CLIENT_HOST = 3 };
+enum sa_client_grant { SA_GRANT_CLIENT_CREDENTIALS = 1, SA_GRANT_REFRESH = 2 }; /* bits */
+
+struct sa_client_audience {
+    char audience[SA_JWT_AUDIENCE_MAX + 1];
+    char scopes[SA_SCOPE_LIST_MAX + 1]; /* separated by single spaces, in their order */
+    char group[SA_GROUP_NAME_MAX + 1];  /* for the client `host`; "" for everybody */
+};
+
+struct sa_client {
+    char id[SA_CLIENT_ID_MAX + 1];
+    uint32_t row; /* never used again; also in `jti` */
+    enum sa_client_kind kind;
+    unsigned grants; /* bits of enum sa_client_grant */
+    bool login;
+    uint32_t access_ttl_s; /* 0: as configured */
+    uint32_t grace_s;
+    int64_t created_ms;
+    bool has_secret;
+    uint8_t secret_mac[SA_MAC_LEN]; /* keyed hash of the secret */
+    unsigned owned_count;
+    char owned[SA_OWNED_MAX][SA_JWT_AUDIENCE_MAX + 1];
+    unsigned audience_count;
+    struct sa_client_audience audiences[]; /* audience_count of them */
+};
+
+/* Zeroed, with room for `audiences`; NULL for lack of memory. */
+struct sa_client *sa_client_new(unsigned audiences);
+void sa_client_free(struct sa_client *client);
+SA_DEFINE_OWN(sa_client, sa_client_free)
+
+/* SA_OK or SA_NOT_FOUND. Served from a cache that every change to clients empties: cheap enough for every call. */
+SA_MUST_CHECK enum sa_status sa_store_client_by_id(struct sa_store *store, struct sa_bytes id,
+                                                   struct sa_client **ret_client);
+
+/* An array of pointers, freed with sa_clients_free. */
+SA_MUST_CHECK enum sa_status sa_store_client_list(struct sa_store *store, const char *after, unsigned limit,
+                                                  struct sa_client ***ret_clients, unsigned *ret_count,
+                                                  bool *ret_more);
+void sa_clients_free(struct sa_client **clients, unsigned count);
+
+/* The store fills in client->row. SA_OK or SA_ALREADY_EXISTS. */
+SA_MUST_CHECK enum sa_status sa_store_client_create(struct sa_store *store, struct sa_client *client,
+                                                    const struct sa_audit *audit);
+
+/* Sessions of the client end. SA_OK, SA_NOT_FOUND, SA_PERMISSION_DENIED for `host`. */
+SA_MUST_CHECK enum sa_status sa_store_client_delete(struct sa_store *store, const char *id, int64_t now_ms,
+                                                    const struct sa_audit *audit);
+
+/* Put or replace an audience. SA_OK, SA_NOT_FOUND, SA_INVALID_ARGUMENT (more than SA_AUDIENCES_MAX). */
+SA_MUST_CHECK enum sa_status sa_store_client_set_audience(struct sa_store *store, const char *id,
+                                                          const struct sa_client_audience *audience,
+                                                          const struct sa_audit *audit);
+
+/* SA_OK or SA_NOT_FOUND (client or audience). */
+SA_MUST_CHECK enum sa_status sa_store_client_remove_audience(struct sa_store *store, const char *id,
+                                                             const char *audience, const struct sa_audit *audit);
+
+/* ---- sessions ---- */
+
+enum sa_session_kind { SA_SESSION_LOGIN = 1, SA_SESSION_TOKEN = 2 };
+
+struct sa_session {
+    char id[SA_ID_LEN + 1]; /* made by the caller with sa_random_id */
+    enum sa_session_kind kind;
+    char subject[SA_ID_LEN + 1];
+    char user[SA_USER_NAME_MAX + 1];
+    uint32_t uid;
+    char client_id[SA_CLIENT_ID_MAX + 1];
+    uint32_t client_row;
+    char service[65];
+    char source[321];
+    char tty[65];
+    uint32_t leader_pid; /* login sessions: the process that opened it; 0: none */
+    uint64_t leader_start; /* its start time, clock ticks since boot (/proc/PID/stat) */
+    uint8_t boot_id[SA_BOOT_ID_LEN];
+    int64_t audit_session; /* -1: none */
+    int64_t created_ms;
+    int64_t last_used_ms;
+    int64_t idle_ms;    /* ends after so long without use; 0: never */
+    int64_t expires_ms; /* ends then whatever happens */
+    int64_t auth_time_s; /* 0: nothing was proven */
+    char amr[65];
+    char acr[9];
+    /* token sessions */
+    unsigned aud_count;
+    char aud[SA_JWT_AUDIENCES][SA_JWT_AUDIENCE_MAX + 1];
+    char scope[SA_SCOPE_LIST_MAX + 1];
+    bool rotates;
+    uint32_t grace_s;
+    uint32_t generation; /* 1 for the first token */
+};
+
+/* Begin a login session (no handle) or a token session (its handle's SA_KEY_REFRESH_LOOKUP mac). */
+SA_MUST_CHECK enum sa_status sa_store_session_open(struct sa_store *store, const struct sa_session *session,
+                                                   const uint8_t handle_mac[SA_MAC_LEN],
+                                                   const struct sa_audit *audit);
+
+/* A session that is live at `now_ms`: not ended, not expired, its user active and its client there. SA_NOT_FOUND. */
+SA_MUST_CHECK enum sa_status sa_store_session_live(struct sa_store *store, const char *id, int64_t now_ms,
+                                                   struct sa_session *ret_session);
+
+/* The live session that a refresh token's handle belongs to, for introspection and revocation. SA_NOT_FOUND. */
+SA_MUST_CHECK enum sa_status sa_store_session_by_handle(struct sa_store *store,
+                                                        const uint8_t handle_mac[SA_MAC_LEN], int64_t now_ms,
+                                                        struct sa_session *ret_session);
+
+/*
+ * End a session. Ending one that has ended is SA_OK and leaves no second record; SA_NOT_FOUND for one that never was.
+ */
+SA_MUST_CHECK enum sa_status sa_store_session_end(struct sa_store *store, const char *id, int64_t now_ms,
+                                                  const struct sa_audit *audit);
+
+/*
+ * Live sessions, newest first, of a subject ("" or NULL: of everybody). `after` is "" or where the last page ended;
+ * *ret_next is "" on the last page. *ret_sessions is freed with free().
+ */
+SA_MUST_CHECK enum sa_status sa_store_session_list(struct sa_store *store, const char *subject, const char *after,
+                                                   unsigned limit, int64_t now_ms, struct sa_session **ret_sessions,
+                                                   unsigned *ret_count, char ret_next[64]);
+
+/* Live login sessions with a leader, for the reaper; *ret_sessions is freed with free(). At most SA_PAGE_MAX, after an id. */
+SA_MUST_CHECK enum sa_status sa_store_session_leaders(struct sa_store *store, const char *after_id, int64_t now_ms,
+                                                      struct sa_session **ret_sessions, unsigned *ret_count);
+
+/* ---- refresh (design section 7, the table) ---- */
+
+enum sa_refresh_result {
+    SA_REFRESH_SAME = 1, /* no rotation: the same token stays good */
+    SA_REFRESH_ROTATED,  /* g = G; the row is at G + 1 now */
+    SA_REFRESH_REPLAYED, /* g = G - 1 within the grace: the same successor again */
+    SA_REFRESH_STALE,    /* g = G - 2 within the grace: refused, nothing revoked */
+    SA_REFRESH_REUSED,   /* older: refused, the session is revoked */
+    SA_REFRESH_ROLLBACK, /* g > G: refused; the database is older than its tokens */
+};
+
+struct sa_refresh {
+    uint8_t handle_mac[SA_MAC_LEN];
+    uint32_t generation; /* presented */
+    uint32_t client_row; /* who presents it */
+    struct sa_now now;
+    uint8_t boot_id[SA_BOOT_ID_LEN];
+};
+
+/*
+ * Present a refresh token. Checks client, state and expiry, then generation; the record says what happened (event,
+ * outcome and reason are filled in by the store: TOKEN_REFRESH granted or denied, TOKEN_REUSE, TOKEN_ROLLBACK).
+ *
+ *   ret_result   what became of it.
+ *   ret_session  the session, with `generation` the one of the token to hand out.
+ *
+ * Returns SA_OK with SAME, ROTATED or REPLAYED; SA_INVALID_GRANT for the rest, for an unknown handle, another
+ * client's, an ended or expired session (then *ret_result is written too where there was a row, else 0). A
+ * denial's record is committed as well.
+ */
+SA_MUST_CHECK enum sa_status sa_store_refresh(struct sa_store *store, const struct sa_refresh *refresh,
+                                              const struct sa_audit *audit, enum sa_refresh_result *ret_result,
+                                              struct sa_session *ret_session);
+
+/* ---- revoked access tokens ---- */
+
+/* Revoke until `exp_s`, when it dies by itself. Doing so twice is SA_OK. */
+SA_MUST_CHECK enum sa_status sa_store_token_revoke(struct sa_store *store, const char *jti, int64_t exp_s,
+                                                   const struct sa_audit *audit);
+SA_MUST_CHECK enum sa_status sa_store_token_is_revoked(struct sa_store *store, const char *jti, bool *ret_revoked);
+
+/* ---- signing keys ---- */
+
+struct sa_key_row {
+    char kid[SA_KID_LEN + 1];
+    int64_t created_ms;
+    int64_t active_ms; /* signs from then on */
+    int64_t retire_ms; /* until then; 0: no end is set */
+    struct sa_secret *private_der; /* freed by sa_key_rows_free */
+};
+
+SA_MUST_CHECK enum sa_status sa_store_key_add(struct sa_store *store, const struct sa_key_row *key,
+                                              const struct sa_audit *audit);
+SA_MUST_CHECK enum sa_status sa_store_key_list(struct sa_store *store, struct sa_key_row **ret_keys,
+                                               unsigned *ret_count);
+void sa_key_rows_free(struct sa_key_row *keys, unsigned count);
+
+/* ---- housekeeping ---- */
+
+/* Remove up to `limit` ended sessions and expired revocations that nothing needs any more. */
+SA_MUST_CHECK enum sa_status sa_store_purge(struct sa_store *store, int64_t now_ms, unsigned limit,
+                                            unsigned *ret_removed);
+
+#endif
