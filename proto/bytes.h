@@ -1,6 +1,6 @@
 /*
- * The smallest words everything else is written in: bytes that somebody else owns, ownership that a declaration
- * shows, results that must be looked at.
+ * The smallest words everything else is written in: bytes that somebody else owns, ownership that a
+ * declaration shows, results that must be looked at.
  */
 #ifndef SA_BYTES_H
 #define SA_BYTES_H
@@ -17,21 +17,21 @@
 #define SA_UNUSED __attribute__((unused))
 
 /*
- * SA_OWN(sa_thing) name = ...: a pointer to struct sa_thing that is freed, and wiped where it holds a secret, when
- * it goes out of scope. SA_DEFINE_OWN(sa_thing, sa_thing_free) beside the type makes it possible; the free function
- * takes NULL. sa_thing_take(&name) gives the pointer away.
+ * SA_OWN(sa_thing) name = ...: a pointer to struct sa_thing that is freed, and wiped where it holds a secret,
+ * when it goes out of scope. SA_DEFINE_OWN(sa_thing, sa_thing_free) beside the type makes it possible; the
+ * free function takes NULL. sa_thing_take(&name) gives the pointer away.
  */
 #define SA_OWN(type) __attribute__((cleanup(type##_own_cleanup))) struct type *
-#define SA_DEFINE_OWN(type, free_function)                                                                       \
-    static inline void type##_own_cleanup(struct type **owned)                                                   \
-    {                                                                                                            \
-        free_function(*owned);                                                                                   \
-    }                                                                                                            \
-    static inline struct type *type##_take(struct type **owned)                                                  \
-    {                                                                                                            \
-        struct type *taken = *owned;                                                                             \
-        *owned = NULL;                                                                                           \
-        return taken;                                                                                            \
+#define SA_DEFINE_OWN(type, free_function)                                                                   \
+    static inline void type##_own_cleanup(struct type **owned)                                               \
+    {                                                                                                        \
+        free_function(*owned);                                                                               \
+    }                                                                                                        \
+    static inline struct type *type##_take(struct type **owned)                                              \
+    {                                                                                                        \
+        struct type *taken = *owned;                                                                         \
+        *owned = NULL;                                                                                       \
+        return taken;                                                                                        \
     }
 
 #define SA_COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -55,7 +55,27 @@ sa_bytes_of(const char *text)
     return (struct sa_bytes){(const uint8_t *)text, text == NULL ? 0 : strlen(text)};
 }
 
-/* Equality of public data. Secrets are compared with sa_secret_equal (service/base/secret.h) in constant time. */
+/* An unsigned number as `len` bytes, most significant first, and back. */
+static inline void
+sa_put_number(uint8_t *ret_at, uint64_t number, unsigned len)
+{
+    while (len-- > 0) {
+        ret_at[len] = (uint8_t)number;
+        number >>= 8;
+    }
+}
+
+static inline uint64_t
+sa_get_number(const uint8_t *at, unsigned len)
+{
+    uint64_t number = 0;
+    for (unsigned i = 0; i < len; i++)
+        number = number << 8 | at[i];
+    return number;
+}
+
+/* Equality of public data. Secrets are compared with sa_secret_equal (service/base/secret.h) in constant
+ * time. */
 static inline bool
 sa_bytes_equal(struct sa_bytes a, struct sa_bytes b)
 {

@@ -16,24 +16,6 @@ enum {
     AT_REQUEST_ID = 24,
 };
 
-static void
-put(uint8_t *at, uint64_t value, unsigned len)
-{
-    while (len-- > 0) {
-        at[len] = (uint8_t)value;
-        value >>= 8;
-    }
-}
-
-static uint64_t
-get(const uint8_t *at, unsigned len)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < len; i++)
-        value = value << 8 | at[i];
-    return value;
-}
-
 static bool
 is_reply(enum sa_frame_kind kind)
 {
@@ -80,41 +62,42 @@ broken_rule(const struct sa_frame *frame, enum sa_frame_reader reader)
 void
 sa_frame_encode(const struct sa_frame *frame, uint8_t ret_header[SA_FRAME_HEADER_LEN])
 {
-    assert(broken_rule(frame, is_reply(frame->kind) ? SA_FRAME_READER_CALLER : SA_FRAME_READER_GATEWAY) == NULL);
-    put(ret_header + AT_LENGTH, SA_FRAME_LENGTH_MIN + frame->name_len + frame->body_len, 4);
-    put(ret_header + AT_VERSION, SA_FRAME_VERSION, 1);
-    put(ret_header + AT_KIND, frame->kind, 1);
-    put(ret_header + AT_STATUS, frame->status, 2);
-    put(ret_header + AT_CALL, frame->call, 4);
-    put(ret_header + AT_MILLIS, frame->millis, 4);
-    put(ret_header + AT_PEER, frame->peer, 4);
-    put(ret_header + AT_NAME_LEN, frame->name_len, 2);
-    put(ret_header + AT_FLAGS, 0, 2);
-    put(ret_header + AT_REQUEST_ID, frame->request_id, 8);
+    assert(broken_rule(frame, is_reply(frame->kind) ? SA_FRAME_READER_CALLER : SA_FRAME_READER_GATEWAY) ==
+           NULL);
+    sa_put_number(ret_header + AT_LENGTH, SA_FRAME_LENGTH_MIN + frame->name_len + frame->body_len, 4);
+    sa_put_number(ret_header + AT_VERSION, SA_FRAME_VERSION, 1);
+    sa_put_number(ret_header + AT_KIND, frame->kind, 1);
+    sa_put_number(ret_header + AT_STATUS, frame->status, 2);
+    sa_put_number(ret_header + AT_CALL, frame->call, 4);
+    sa_put_number(ret_header + AT_MILLIS, frame->millis, 4);
+    sa_put_number(ret_header + AT_PEER, frame->peer, 4);
+    sa_put_number(ret_header + AT_NAME_LEN, frame->name_len, 2);
+    sa_put_number(ret_header + AT_FLAGS, 0, 2);
+    sa_put_number(ret_header + AT_REQUEST_ID, frame->request_id, 8);
 }
 
 enum sa_status
-sa_frame_decode(const uint8_t header[SA_FRAME_HEADER_LEN], enum sa_frame_reader reader, struct sa_frame *ret_frame,
-                const char **ret_rule)
+sa_frame_decode(const uint8_t header[SA_FRAME_HEADER_LEN], enum sa_frame_reader reader,
+                struct sa_frame *ret_frame, const char **ret_rule)
 {
-    uint64_t length = get(header + AT_LENGTH, 4);
-    uint64_t kind = get(header + AT_KIND, 1);
+    uint64_t length = sa_get_number(header + AT_LENGTH, 4);
+    uint64_t kind = sa_get_number(header + AT_KIND, 1);
     struct sa_frame frame = {
         .kind = (enum sa_frame_kind)kind,
-        .status = (uint16_t)get(header + AT_STATUS, 2),
-        .call = (uint32_t)get(header + AT_CALL, 4),
-        .millis = (uint32_t)get(header + AT_MILLIS, 4),
-        .peer = (uint32_t)get(header + AT_PEER, 4),
-        .name_len = (uint16_t)get(header + AT_NAME_LEN, 2),
-        .request_id = get(header + AT_REQUEST_ID, 8),
+        .status = (uint16_t)sa_get_number(header + AT_STATUS, 2),
+        .call = (uint32_t)sa_get_number(header + AT_CALL, 4),
+        .millis = (uint32_t)sa_get_number(header + AT_MILLIS, 4),
+        .peer = (uint32_t)sa_get_number(header + AT_PEER, 4),
+        .name_len = (uint16_t)sa_get_number(header + AT_NAME_LEN, 2),
+        .request_id = sa_get_number(header + AT_REQUEST_ID, 8),
     };
 
     *ret_rule = NULL;
-    if (get(header + AT_VERSION, 1) != SA_FRAME_VERSION)
+    if (sa_get_number(header + AT_VERSION, 1) != SA_FRAME_VERSION)
         *ret_rule = "version is not 1";
     else if (kind < SA_FRAME_REQUEST || kind > SA_FRAME_PEER_GONE)
         *ret_rule = "kind is unknown";
-    else if (get(header + AT_FLAGS, 2) != 0)
+    else if (sa_get_number(header + AT_FLAGS, 2) != 0)
         *ret_rule = "flags are not 0";
     else if (length < SA_FRAME_LENGTH_MIN + frame.name_len)
         *ret_rule = "length is less than what it holds";

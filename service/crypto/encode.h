@@ -27,4 +27,10 @@ void sa_base64url(struct sa_bytes from, char *ret_text);
 SA_MUST_CHECK enum sa_status sa_base64url_decode(struct sa_bytes text, uint8_t *ret_data, size_t size,
                                                  size_t *ret_len);
 
+/* Lower-case hexadecimal; ret_text has 2 * from.len + 1 bytes. */
+void sa_hex(struct sa_bytes from, char *ret_text);
+
+#define SA_SHA256_LEN 32u
+void sa_sha256(struct sa_bytes data, uint8_t ret_digest[SA_SHA256_LEN]);
+
 #endif

@@ -1,6 +1,6 @@
 /*
- * Access tokens: JWT (RFC 7519) in the profile of RFC 9068, signed with ES256 (RFC 7518 section 3.4). Signing keys
- * and the key set (RFC 7517) that verifies them.
+ * Access tokens: JWT (RFC 7519) in the profile of RFC 9068, signed with ES256 (RFC 7518 section 3.4). Signing
+ * keys and the key set (RFC 7517) that verifies them.
  */
 #ifndef SA_JWT_H
 #define SA_JWT_H
@@ -21,7 +21,8 @@ struct sa_signing_key; /* a key pair, or a public key alone; immutable, counted 
 struct sa_signing_key *sa_signing_key_generate(void);
 
 /* From the bytes of sa_signing_key_private. Returns SA_OK, SA_INTERNAL, SA_NO_MEMORY. */
-SA_MUST_CHECK enum sa_status sa_signing_key_load(struct sa_bytes private_der, struct sa_signing_key **ret_key);
+SA_MUST_CHECK enum sa_status sa_signing_key_load(struct sa_bytes private_der,
+                                                 struct sa_signing_key **ret_key);
 
 void sa_signing_key_free(struct sa_signing_key *key);
 SA_DEFINE_OWN(sa_signing_key, sa_signing_key_free)
@@ -36,8 +37,8 @@ const char *sa_signing_key_kid(const struct sa_signing_key *key);
 const char *sa_signing_key_pem(const struct sa_signing_key *key);
 
 /*
- * A JWK Set of public keys (kty, crv, x, y, kid, use, alg), a terminated string that the caller frees with free();
- * NULL for lack of memory. The bytes depend on the keys and their order only.
+ * A JWK Set of public keys (kty, crv, x, y, kid, use, alg), a terminated string that the caller frees with
+ * free(); NULL for lack of memory. The bytes depend on the keys and their order only.
  */
 char *sa_jwks(struct sa_signing_key *const *keys, unsigned count);
 
@@ -71,19 +72,21 @@ SA_MUST_CHECK enum sa_status sa_jti_parse(const char *jti, int64_t *ret_mint_ms,
  *
  *   ret_token  a terminated compact JWT.
  *
- * Returns SA_OK, SA_NO_MEMORY, SA_TOO_LARGE (over SA_JWT_MAX), SA_INTERNAL. Thread-safe; keeps a context a thread.
+ * Returns SA_OK, SA_NO_MEMORY, SA_TOO_LARGE (over SA_JWT_MAX), SA_INTERNAL. Thread-safe; keeps a context a
+ * thread.
  */
 SA_MUST_CHECK enum sa_status sa_jwt_sign(const struct sa_signing_key *key, const struct sa_claims *claims,
                                          char ret_token[SA_JWT_MAX + 1]);
 
 /*
- * Verify a token of our own: typ at+jwt, alg ES256, kid of one of the keys, nothing else in the header, canonical
- * base64url, a signature of 64 bytes, no duplicate members, iss equal to `issuer`, every claim in form. Times are
- * not judged: the caller does.
+ * Verify a token of our own: typ at+jwt, alg ES256, kid of one of the keys, nothing else in the header,
+ * canonical base64url, a signature of 64 bytes, no duplicate members, iss equal to `issuer`, every claim in
+ * form. Times are not judged: the caller does.
  *
  * Returns SA_OK, or SA_INVALID_GRANT for anything that is not ours; SA_NO_MEMORY.
  */
-SA_MUST_CHECK enum sa_status sa_jwt_verify(struct sa_signing_key *const *keys, unsigned count, const char *issuer,
-                                           struct sa_bytes token, struct sa_claims *ret_claims);
+SA_MUST_CHECK enum sa_status sa_jwt_verify(struct sa_signing_key *const *keys, unsigned count,
+                                           const char *issuer, struct sa_bytes token,
+                                           struct sa_claims *ret_claims);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The master key and what is derived from it. Every use has a key of its own (HKDF by label), so that none can be
- * played against another.
+ * The master key and what is derived from it. Every use has a key of its own (crypto_kdf), so that none can
+ * be played against another.
  */
 #ifndef SA_KEYRING_H
 #define SA_KEYRING_H
@@ -23,16 +23,21 @@ enum sa_key_use {
 struct sa_keyring;
 
 /*
+ * Make the libraries ready: libsodium, and OpenSSL's secure heap for private keys. Called by everything here
+ * that makes a key; calling it again is free. Aborts where libsodium cannot start: there is no safe way on.
+ */
+void sa_crypto_start(void);
+
+/*
  * Read the master key, or make it at the first start.
  *
- *   path         a regular file of 32 bytes, mode 0600, owned by `owner`, in a directory that only `owner` can
- *                write; made (O_EXCL, fsync of file and directory) where it does not exist.
- *   may_create   false: a missing file is an error, because there is a store that needs it.
- *   ret_keyring  written only on SA_OK; the caller owns it.
- *   ret_why      on any other status, the reason in plain words for the log; a constant.
+ *   path         a regular file of 32 bytes, mode 0600, owned by `owner`, in a directory that only `owner`
+ * can write; made (O_EXCL, fsync of file and directory) where it does not exist. may_create   false: a
+ * missing file is an error, because there is a store that needs it. ret_keyring  written only on SA_OK; the
+ * caller owns it. ret_why      on any other status, the reason in plain words for the log; a constant.
  *
- * Returns SA_OK, SA_NO_MEMORY, SA_STORAGE (cannot be read or made), SA_PERMISSION_DENIED (readable or writable by
- * others, or not the owner's), SA_INVALID_ARGUMENT (not 32 bytes, or missing).
+ * Returns SA_OK, SA_NO_MEMORY, SA_STORAGE (cannot be read or made), SA_PERMISSION_DENIED (readable or
+ * writable by others, or not the owner's), SA_INVALID_ARGUMENT (not 32 bytes, or missing).
  */
 SA_MUST_CHECK enum sa_status sa_keyring_open(const char *path, uint32_t owner, bool may_create,
                                              struct sa_keyring **ret_keyring, const char **ret_why);
@@ -49,13 +54,13 @@ void sa_keyring_mac(const struct sa_keyring *keyring, enum sa_key_use use, struc
                     uint8_t ret_mac[SA_MAC_LEN]);
 
 /*
- * Seal a column: XChaCha20-Poly1305 with table, column and row as associated data, so that a value moved to another
- * place is refused.
+ * Seal a column: XChaCha20-Poly1305 with table, column and row as associated data, so that a value moved to
+ * another place is refused.
  *
  *   ret_sealed  plain.len + SA_SEAL_OVERHEAD bytes.
  */
-void sa_keyring_seal(const struct sa_keyring *keyring, const char *table, const char *column, struct sa_bytes row,
-                     struct sa_bytes plain, uint8_t *ret_sealed);
+void sa_keyring_seal(const struct sa_keyring *keyring, const char *table, const char *column,
+                     struct sa_bytes row, struct sa_bytes plain, uint8_t *ret_sealed);
 
 /*
  * Open it.
@@ -63,7 +68,7 @@ void sa_keyring_seal(const struct sa_keyring *keyring, const char *table, const 
  * Returns SA_OK, or SA_INTERNAL where it was not sealed for this place under this key.
  */
 SA_MUST_CHECK enum sa_status sa_keyring_unseal(const struct sa_keyring *keyring, const char *table,
-                                               const char *column, struct sa_bytes row, struct sa_bytes sealed,
-                                               uint8_t *ret_plain);
+                                               const char *column, struct sa_bytes row,
+                                               struct sa_bytes sealed, uint8_t *ret_plain);
 
 #endif

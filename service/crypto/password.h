@@ -39,8 +39,8 @@ const char *sa_password_kind_name(enum sa_password_kind kind);
  *   ret_kind        written only on SA_OK.
  *   ret_memory_kib  what verifying it will take, in KiB; may be NULL.
  *
- * Returns SA_OK (SA_PASSWORD_NONE included), or SA_INVALID_ARGUMENT: not a hash that is understood, or over the
- * policy's limits; *ret_rule then says which, a constant.
+ * Returns SA_OK (SA_PASSWORD_NONE included), or SA_INVALID_ARGUMENT: not a hash that is understood, or over
+ * the policy's limits; *ret_rule then says which, a constant.
  */
 SA_MUST_CHECK enum sa_status sa_password_inspect(const struct sa_password_policy *policy, const char *encoded,
                                                  enum sa_password_kind *ret_kind, uint32_t *ret_memory_kib,
@@ -48,27 +48,25 @@ SA_MUST_CHECK enum sa_status sa_password_inspect(const struct sa_password_policy
 
 /*
  * Make a hash with a fresh salt.
- *   password     1 to SA_PASSWORD_MAX bytes; NUL among them is refused, for crypt(3) cannot carry it; with bcrypt
- *                at most 72.
- * Returns SA_OK, SA_INVALID_ARGUMENT, or SA_NO_MEMORY.
- * Lane: hash.
+ *   password     1 to SA_PASSWORD_MAX bytes; NUL among them is refused, for crypt(3) cannot carry it; with
+ * bcrypt at most 72. Returns SA_OK, SA_INVALID_ARGUMENT, or SA_NO_MEMORY. Lane: hash.
  */
-SA_MUST_CHECK enum sa_status sa_password_make(const struct sa_password_policy *policy, struct sa_bytes password,
+SA_MUST_CHECK enum sa_status sa_password_make(const struct sa_password_policy *policy,
+                                              struct sa_bytes password,
                                               char ret_encoded[SA_PASSWORD_HASH_MAX + 1]);
 
 /*
  * Check a password against a hash.
- *   password   any length; one that no hash can carry (0 bytes, over SA_PASSWORD_MAX, with a NUL) does not match
- *              and costs the same hash.
- *   encoded    a hash, or NULL or one of kind NONE: nothing matches, at the cost of the policy's own hash.
- *   ret_match  written only on SA_OK.
- * Returns SA_OK, or SA_NO_MEMORY where it could not be decided.
- * Lane: hash.
+ *   password   any length; one that no hash can carry (0 bytes, over SA_PASSWORD_MAX, with a NUL) does not
+ * match and costs the same hash. encoded    a hash, or NULL or one of kind NONE: nothing matches, at the cost
+ * of the policy's own hash. ret_match  written only on SA_OK. Returns SA_OK, or SA_NO_MEMORY where it could
+ * not be decided. Lane: hash.
  */
 SA_MUST_CHECK enum sa_status sa_password_verify(const struct sa_password_policy *policy, const char *encoded,
                                                 struct sa_bytes password, bool *ret_match);
 
-/* Whether a good login should replace this hash by one of the policy. Not a bcrypt hash of a password over 72 bytes. */
+/* Whether a good login should replace this hash by one of the policy. Not a bcrypt hash of a password over 72
+ * bytes. */
 bool sa_password_is_weaker(const struct sa_password_policy *policy, const char *encoded, size_t password_len);
 
 #endif

@@ -1,0 +1,54 @@
+#include "service/crypto/encode.h"
+
+#include <assert.h>
+#include <sodium.h>
+
+void
+sa_random(void *ret_data, size_t len)
+{
+    randombytes_buf(ret_data, len);
+}
+
+void
+sa_random_id(char ret_id[SA_ID_LEN + 1])
+{
+    uint8_t raw[16];
+
+    sa_random(raw, sizeof(raw));
+    sa_base64url(sa_bytes(raw, sizeof(raw)), ret_id);
+}
+
+void
+sa_base64url(struct sa_bytes from, char *ret_text)
+{
+    sodium_bin2base64(ret_text, SA_BASE64URL_LEN(from.len) + 1, from.data, from.len,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+enum sa_status
+sa_base64url_decode(struct sa_bytes text, uint8_t *ret_data, size_t size, size_t *ret_len)
+{
+    const char *end;
+    size_t len;
+
+    /* One failed character in the middle and a short buffer both come back as an error or as an early end. */
+    if (sodium_base642bin(ret_data, size, (const char *)text.data, text.len, NULL, &len, &end,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        end != (const char *)text.data + text.len)
+        return SA_INVALID_ARGUMENT;
+    *ret_len = len;
+    return SA_OK;
+}
+
+void
+sa_hex(struct sa_bytes from, char *ret_text)
+{
+    sodium_bin2hex(ret_text, 2 * from.len + 1, from.data, from.len);
+}
+
+void
+sa_sha256(struct sa_bytes data, uint8_t ret_digest[SA_SHA256_LEN])
+{
+    static_assert(crypto_hash_sha256_BYTES == SA_SHA256_LEN, "a digest is what libsodium says");
+    crypto_hash_sha256(ret_digest, data.data, data.len);
+}
