@@ -1,0 +1,126 @@
+/* authenticate and setcred. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "pam/ask.h"
+#include "pam/log.h"
+#include "pam/proof.h"
+#include "pam/talk.h"
+#include "secauth/v1/authn.pb-c.h"
+
+/*
+ * The line that programs such as fail2ban read, in the words of pam_unix. No ruser: it is what somebody else
+ * typed, and it may be a password.
+ */
+static void
+log_denial(const struct sa_login *login, const struct sa_answer *answer)
+{
+    char user[SA_LOG_ESCAPED_MAX], rhost[SA_LOG_ESCAPED_MAX], tty[SA_LOG_ESCAPED_MAX];
+    const Secauth__V1__Origin *origin = &login->origin;
+
+    sa_log_user(login, user);
+    sa_log_escape(origin->rhost.data, origin->rhost.len, rhost);
+    sa_log_escape(origin->tty.data, origin->tty.len, tty);
+    sa_log(login, LOG_NOTICE,
+           "authentication failure; logname= uid=%u euid=%u tty=%.64s ruser= rhost=%.255s  user=%.128s "
+           "request=%016" PRIx64,
+           getuid(), geteuid(), tty, rhost, user, answer->error.request_id);
+}
+
+static void
+log_grant(const struct sa_login *login, const struct sa_answer *answer)
+{
+    char user[SA_LOG_ESCAPED_MAX];
+
+    sa_log(login, LOG_INFO, "granted for %s request=%016" PRIx64, sa_log_user(login, user),
+           answer->error.request_id);
+}
+
+static int
+take_grant(const struct sa_login *login, const struct sa_answer *answer)
+{
+    const Secauth__V1__BeginAuthenticationResponse *reply =
+        (const Secauth__V1__BeginAuthenticationResponse *)answer->reply;
+
+    if (reply->outcome != SECAUTH__V1__AUTHENTICATION_OUTCOME__AUTHENTICATION_OUTCOME_GRANTED)
+        return sa_ask_refuse_reply(login, answer, "OK without a grant");
+    sa_proof_leave(login, sa_bytes(reply->authn_handle.data, reply->authn_handle.len));
+    log_grant(login, answer);
+    return PAM_SUCCESS;
+}
+
+/*
+ * A denial. To root's programs a name that the name service does not know is an unknown user, as it is to
+ * every other module; nobody else learns the difference. PERMISSION_DENIED is a denial like any other here:
+ * pam_sm_ authenticate(3) knows no other word for it.
+ */
+static int
+take_denial(const struct sa_login *login, const struct sa_answer *answer)
+{
+    log_denial(login, answer);
+    return login->uid == NULL && geteuid() == 0 ? PAM_USER_UNKNOWN : PAM_AUTH_ERR;
+}
+
+static int
+ask_password(const struct sa_login *login, const char *password)
+{
+    SA_OWN(sa_arena) arena = sa_arena_new(SA_ASK_ARENA_MAX);
+    Secauth__V1__BeginAuthenticationRequest request = SECAUTH__V1__BEGIN_AUTHENTICATION_REQUEST__INIT;
+    Secauth__V1__Origin origin = login->origin;
+    struct sa_answer answer;
+
+    request.user = login->user;
+    request.uid = login->uid;
+    request.password = sa_ask_password(password);
+    request.origin = &origin;
+    int code = sa_ask(login, "AuthnService/BeginAuthentication", &request.base,
+                      &secauth__v1__begin_authentication_response__descriptor, arena, &answer);
+    if (code == PAM_SUCCESS)
+        return take_grant(login, &answer);
+    if (code == PAM_AUTH_ERR || code == PAM_PERM_DENIED)
+        return take_denial(login, &answer);
+    return code == PAM_AUTHTOK_ERR ? PAM_SYSTEM_ERR : code;
+}
+
+/* The modules that come after may use the password where they are to decide or to unlock, and nowhere else.
+ */
+static bool
+keeps_password(int code)
+{
+    return code == PAM_SUCCESS || code == PAM_USER_UNKNOWN || code == PAM_AUTHINFO_UNAVAIL;
+}
+
+static int
+authenticate(const struct sa_login *login)
+{
+    const char *password = NULL;
+
+    sa_proof_leave(login, sa_bytes(NULL, 0));
+    int code = sa_talk_secret(login, PAM_AUTHTOK, "Password: ", &password);
+    if (code == PAM_SUCCESS)
+        code = ask_password(login, password);
+    if (!keeps_password(code))
+        (void)pam_set_item(login->pamh, PAM_AUTHTOK, NULL);
+    return code;
+}
+
+SA_ENTRY int
+pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+    struct sa_login login;
+    int code = sa_login_begin(pamh, "auth", flags, argc, argv, &login);
+
+    if (code == PAM_SUCCESS)
+        code = authenticate(&login);
+    return sa_login_leave(&login, code);
+}
+
+/* It comes twice, before, never, and in a process of the user: whatever it did would be wrong somewhere. */
+SA_ENTRY int
+pam_sm_setcred(SA_UNUSED pam_handle_t *pamh, SA_UNUSED int flags, SA_UNUSED int argc,
+               SA_UNUSED const char **argv)
+{
+    return PAM_SUCCESS;
+}
