@@ -13,7 +13,8 @@ struct sa_now {
 
 struct sa_now sa_clock_now(void);
 
-/* The kernel's boot id (/proc/sys/kernel/random/boot_id), read once at start; zeros where it cannot be read. */
+/* The kernel's boot id (/proc/sys/kernel/random/boot_id), read once at start; zeros where it cannot be read.
+ */
 void sa_clock_boot_id(uint8_t ret_id[SA_BOOT_ID_LEN]);
 
 #endif

@@ -41,8 +41,8 @@ struct sa_conf_error {
  *   environ_  the environment, or NULL for none.
  *   ret_conf  written only on SA_OK.
  *
- * Returns SA_OK; SA_INVALID_ARGUMENT for an unknown section or key, a key given twice, a value out of range, a
- * required one that is missing: *ret_error then says which, where and why.
+ * Returns SA_OK; SA_INVALID_ARGUMENT for an unknown section or key, a key given twice, a value out of range,
+ * a required one that is missing: *ret_error then says which, where and why.
  */
 SA_MUST_CHECK enum sa_status sa_conf_read(const char *path, char *const *environ_, struct sa_conf *ret_conf,
                                           struct sa_conf_error *ret_error);

@@ -1,5 +1,6 @@
 /*
- * Secrets that live longer than a call: guarded pages, out of core dumps, wiped when freed. There is no formatter.
+ * Secrets that live longer than a call: guarded pages, out of core dumps, wiped when freed. There is no
+ * formatter.
  */
 #ifndef SA_SECRET_H
 #define SA_SECRET_H
