@@ -1,0 +1,176 @@
+/* links: sa_crypto */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "service/crypto/encode.h"
+#include "service/crypto/keyring.h"
+
+static const uint8_t master[32] = "an example key for tests, 32 byt";
+
+static struct sa_keyring *keyring;
+static char directory[] = "/tmp/sa-keyring-XXXXXX";
+static char path[64];
+
+static int
+start(void **state SA_UNUSED)
+{
+    keyring = sa_keyring_new(sa_bytes(master, sizeof(master)));
+    if (keyring == NULL || mkdtemp(directory) == NULL)
+        return -1;
+    snprintf(path, sizeof(path), "%s/master.key", directory);
+    return 0;
+}
+
+static int
+stop(void **state SA_UNUSED)
+{
+    sa_keyring_free(keyring);
+    unlink(path);
+    return rmdir(directory);
+}
+
+static enum sa_status
+open_file(bool may_create, const char **ret_why)
+{
+    struct sa_keyring *opened = NULL;
+    enum sa_status status = sa_keyring_open(path, getuid(), may_create, &opened, ret_why);
+
+    sa_keyring_free(opened);
+    return status;
+}
+
+static void
+write_file(size_t len, mode_t mode)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(master, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static void
+a_key_that_others_can_read_is_refused(void **state SA_UNUSED)
+{
+    const char *why = NULL;
+
+    write_file(32, 0644);
+    assert_int_equal(open_file(true, &why), SA_PERMISSION_DENIED);
+    assert_non_null(strstr(why, "0600"));
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(open_file(true, &why), SA_PERMISSION_DENIED);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(open_file(true, &why), SA_OK);
+    assert_int_equal(chmod(directory, 0777), 0);
+    assert_int_equal(open_file(true, &why), SA_PERMISSION_DENIED);
+    assert_int_equal(chmod(directory, 0700), 0);
+}
+
+static void
+a_key_of_another_length_or_a_link_is_refused(void **state SA_UNUSED)
+{
+    const char *why;
+    char target[80];
+
+    write_file(31, 0600);
+    assert_int_equal(open_file(true, &why), SA_INVALID_ARGUMENT);
+    snprintf(target, sizeof(target), "%s/elsewhere", directory);
+    assert_int_equal(rename(path, target), 0);
+    assert_int_equal(symlink(target, path), 0);
+    assert_int_equal(open_file(true, &why), SA_STORAGE);
+    assert_int_equal(unlink(target), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void
+a_missing_key_is_made_only_where_there_is_no_store(void **state SA_UNUSED)
+{
+    const char *why;
+    struct stat st;
+
+    unlink(path);
+    assert_int_equal(open_file(false, &why), SA_INVALID_ARGUMENT);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(open_file(true, &why), SA_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(st.st_size, 32);
+    assert_int_equal(open_file(false, &why), SA_OK);
+}
+
+static void
+a_sealed_value_opens_in_its_own_place_only(void **state SA_UNUSED)
+{
+    struct sa_bytes plain = sa_bytes_of("$argon2id$...");
+    uint8_t sealed[64], opened[64];
+    struct sa_bytes box = sa_bytes(sealed, plain.len + SA_SEAL_OVERHEAD);
+
+    sa_keyring_seal(keyring, "users", "hash", sa_bytes_of("row1"), plain, sealed);
+    assert_int_equal(sa_keyring_unseal(keyring, "users", "hash", sa_bytes_of("row1"), box, opened), SA_OK);
+    assert_memory_equal(opened, plain.data, plain.len);
+    assert_int_equal(sa_keyring_unseal(keyring, "users", "hash", sa_bytes_of("row2"), box, opened),
+                     SA_INTERNAL);
+    assert_int_equal(sa_keyring_unseal(keyring, "users", "hasr", sa_bytes_of("ow1"), box, opened),
+                     SA_INTERNAL);
+    assert_int_equal(sa_keyring_unseal(keyring, "keys", "hash", sa_bytes_of("row1"), box, opened),
+                     SA_INTERNAL);
+    for (size_t i = 0; i < box.len; i++) {
+        sealed[i] ^= 1;
+        assert_int_equal(sa_keyring_unseal(keyring, "users", "hash", sa_bytes_of("row1"), box, opened),
+                         SA_INTERNAL);
+        sealed[i] ^= 1;
+        assert_int_equal(
+            sa_keyring_unseal(keyring, "users", "hash", sa_bytes_of("row1"), sa_bytes(sealed, i), opened),
+            SA_INTERNAL);
+    }
+}
+
+static void
+every_use_has_a_key_of_its_own(void **state SA_UNUSED)
+{
+    uint8_t macs[SA_KEY_USES][SA_MAC_LEN];
+
+    for (unsigned i = 0; i < SA_KEY_USES; i++) {
+        sa_keyring_mac(keyring, (enum sa_key_use)i, sa_bytes_of("data"), macs[i]);
+        for (unsigned j = 0; j < i; j++)
+            assert_memory_not_equal(macs[i], macs[j], SA_MAC_LEN);
+    }
+}
+
+static void
+base64url_takes_its_canonical_form_only(void **state SA_UNUSED)
+{
+    static const char *const bad[] = {"A", "AB=", "AB==", "A B", "AB\n", "A+", "A/", "AB", "ABD", "AAAAA"};
+    uint8_t data[8];
+    size_t len = 99;
+
+    for (size_t i = 0; i < SA_COUNT(bad); i++) /* "AB" and "ABD" have bits past the last byte */
+        assert_int_equal(sa_base64url_decode(sa_bytes_of(bad[i]), data, sizeof(data), &len),
+                         SA_INVALID_ARGUMENT);
+    assert_int_equal(sa_base64url_decode(sa_bytes_of("AAAAAAAAAAAA"), data, 8, &len), SA_INVALID_ARGUMENT);
+    assert_int_equal(len, 99);
+    assert_int_equal(sa_base64url_decode(sa_bytes_of("-_8"), data, sizeof(data), &len), SA_OK);
+    assert_int_equal(len, 2);
+    assert_memory_equal(data, "\xfb\xff", 2);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_that_others_can_read_is_refused),
+        cmocka_unit_test(a_key_of_another_length_or_a_link_is_refused),
+        cmocka_unit_test(a_missing_key_is_made_only_where_there_is_no_store),
+        cmocka_unit_test(a_sealed_value_opens_in_its_own_place_only),
+        cmocka_unit_test(every_use_has_a_key_of_its_own),
+        cmocka_unit_test(base64url_takes_its_canonical_form_only),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
