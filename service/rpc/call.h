@@ -1,6 +1,6 @@
 /*
- * A call on its way through the daemon. Dispatch fills it in, a handler reads it and fills in the reply. A handler
- * knows no socket, no SQL and no clock.
+ * A call on its way through the daemon. Dispatch fills it in, a handler reads it and fills in the reply. A
+ * handler knows no socket, no SQL and no clock.
  */
 #ifndef SA_RPC_CALL_H
 #define SA_RPC_CALL_H
@@ -20,19 +20,52 @@ enum sa_via {
     SA_VIA_NETWORK = 8, /* a gateway on the network */
 };
 
+/*
+ * What a caller is, each with the rights of all before it, and so also what a method demands: the `who may
+ * call` column of the method table. Zero is the least.
+ */
+enum sa_standing {
+    SA_CALLER_GATEWAY,  /* a gateway for itself, behind nobody */
+    SA_CALLER_STRANGER, /* on user.sock, a uid that has no record and is no administrator */
+    SA_CALLER_ANY,      /* whoever else reaches the socket; the handler's rules say what for */
+    SA_CALLER_ADMIN,    /* in the administrators' group, on user.sock */
+    SA_CALLER_ROOT,     /* root, on root.sock */
+};
+
 /* Who is at the other end, as the kernel or a gateway's socket says. */
 struct sa_caller {
     enum sa_via via;
+    enum sa_standing standing;
     bool has_uid; /* false: through a network gateway */
     uint32_t uid; /* effective, at connect time */
     uint32_t gid;
     uint32_t pid;
-    bool administrator; /* root, or in the administrators' group */
+    bool administrator; /* root, or in the administrators' group: standing at least SA_CALLER_ADMIN */
     char gateway[SA_CONF_WORD_MAX + 1]; /* "" for none */
-    char address[46];   /* network gateways: the reported address */
+    char address[46];                   /* network gateways: the reported address */
 };
 
 enum sa_lane { SA_LANE_INLINE, SA_LANE_STORE, SA_LANE_HASH, SA_LANES };
+
+/* How a lane is: for HostService/GetStatus. */
+struct sa_lane_status {
+    const char *name; /* "inline", "store", "hash" */
+    unsigned threads;
+    unsigned queued;
+    unsigned capacity;
+    uint64_t refused; /* since the start: the queue, or the source's share of it, was full */
+};
+
+/* How the daemon's front is, likewise. Cheap, any thread. */
+struct sa_dispatch_status {
+    int64_t started_ms;
+    uint64_t calls;     /* answered */
+    uint64_t malformed; /* refused for what they held */
+    struct sa_lane_status lanes[SA_LANES];
+};
+
+struct sa_dispatch; /* rpc/dispatch.h */
+void sa_dispatch_status(const struct sa_dispatch *dispatch, struct sa_dispatch_status *ret_status);
 
 struct sa_call;
 typedef enum sa_status (*sa_step)(struct sa_call *call);
@@ -41,6 +74,7 @@ struct sa_method; /* rpc/table.h */
 
 struct sa_call {
     const struct sa_method *method;
+    const struct sa_dispatch *dispatch;
     struct sa_authority *authority; /* the rules and all that they stand on */
     struct sa_caller caller;
     struct sa_source source; /* who is charged */
@@ -66,13 +100,16 @@ struct sa_call {
     enum sa_lane after_lane;
 };
 
-/* Go on with `step` on another lane: `return sa_call_then(call, SA_LANE_HASH, step);`. Its status is the call's. */
+/* Go on with `step` on another lane: `return sa_call_then(call, SA_LANE_HASH, step);`. Its status is the
+ * call's. */
 enum sa_status sa_call_then(struct sa_call *call, enum sa_lane lane, sa_step step);
 
-/* Run `step` on a lane once the answer has left (a rehash); dropped when the lane is full. Its status is ignored. */
+/* Run `step` on a lane once the answer has left (a rehash); dropped when the lane is full. Its status is
+ * ignored. */
 void sa_call_after(struct sa_call *call, enum sa_lane lane, sa_step step);
 
-/* `return sa_call_refuse(call, "user.name", "1 to 32 bytes of ...");`: INVALID_ARGUMENT naming field and rule. */
+/* `return sa_call_refuse(call, "user.name", "1 to 32 bytes of ...");`: INVALID_ARGUMENT naming field and
+ * rule. */
 enum sa_status sa_call_refuse(struct sa_call *call, const char *field, const char *rule);
 
 /* A record of this call: actor, source, request id, time, gateway are filled in. */
