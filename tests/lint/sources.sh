@@ -12,7 +12,7 @@ shell_scripts() {
     sources | while read -r file; do
         case "$file" in
             *.sh) echo "$file" ;;
-            *) head -c 64 "$file" | tr -d '\0' | head -n 1 | grep -Eq '^#!.*\b(sh|bash)\b' && echo "$file" ;;
+            *) head -c 64 "$file" | tr -d '\0' | sed -n "1s,^#!.*\b\(ba\)\?sh\b.*,$file,p" ;;
         esac
     done
 }
