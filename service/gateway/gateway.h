@@ -1,0 +1,22 @@
+/* What the parts of secauth-grpc share, and the order in which they live and die. */
+#ifndef SA_GATEWAY_GATEWAY_H
+#define SA_GATEWAY_GATEWAY_H
+
+#include <grpc/grpc.h>
+
+#include "service/gateway/descriptors.h"
+#include "service/gateway/peers.h"
+#include "service/gateway/streams.h"
+#include "service/gateway/upstream.h"
+
+struct sa_gateway {
+    struct sa_loop *loop;
+    struct sa_upstream *upstream;
+    struct sa_peers *peers;
+    struct sa_descriptors *descriptors;
+    struct sa_streams streams;
+    grpc_server *server;
+    grpc_completion_queue *queue;
+};
+
+#endif

@@ -1,0 +1,170 @@
+#include "service/gateway/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GATEWAY_SOCKETS "/run/secauth/gateway/"
+#define NAME_MAX_LEN    32u
+
+const char sa_gateway_usage[] =
+    "usage: secauth-grpc --local PATH --upstream NAME [OPTIONS]\n"
+    "       secauth-grpc --listen ADDRESS:PORT --cert FILE --key FILE --upstream NAME [OPTIONS]\n"
+    "\n"
+    "  --local PATH             serve gRPC on a Unix socket; the kernel names the callers\n"
+    "  --listen ADDRESS:PORT    serve gRPC with TLS\n"
+    "  --cert FILE              the certificate and its chain, PEM\n"
+    "  --key FILE               its private key, PEM, readable by its owner only\n"
+    "  --upstream NAME          the daemon's socket: " GATEWAY_SOCKETS "NAME.sock\n"
+    "  --calls N                calls in flight, 1 to 65536 (1024)\n"
+    "  --connections N          open connections, 1 to 300000 (what the descriptor limit carries)\n"
+    "  --connections-per-peer N for one address, IPv6 /64 or uid, 1 to 300000 (256)\n"
+    "  --handshake-seconds N    for a TLS handshake, 1 to 60 (5)\n"
+    "  --drain-seconds N        for running calls at stop, 1 to 300 (10)\n"
+    "  --verbose                log more\n"
+    "  --help, --version\n";
+
+enum option_id {
+    LOCAL = 1,
+    LISTEN,
+    CERT,
+    KEY,
+    UPSTREAM,
+    CALLS,
+    CONNECTIONS,
+    PER_PEER,
+    HANDSHAKE,
+    DRAIN,
+    VERBOSE,
+    HELP,
+    VERSION
+};
+
+static const struct option table[] = {
+    {"local", required_argument, NULL, LOCAL},
+    {"listen", required_argument, NULL, LISTEN},
+    {"cert", required_argument, NULL, CERT},
+    {"key", required_argument, NULL, KEY},
+    {"upstream", required_argument, NULL, UPSTREAM},
+    {"calls", required_argument, NULL, CALLS},
+    {"connections", required_argument, NULL, CONNECTIONS},
+    {"connections-per-peer", required_argument, NULL, PER_PEER},
+    {"handshake-seconds", required_argument, NULL, HANDSHAKE},
+    {"drain-seconds", required_argument, NULL, DRAIN},
+    {"verbose", no_argument, NULL, VERBOSE},
+    {"help", no_argument, NULL, HELP},
+    {"version", no_argument, NULL, VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+/* NULL where the number is in its range, else the rule. */
+static const char *
+read_number(const char *text, unsigned max, unsigned *ret_number)
+{
+    unsigned long number = 0;
+    char *end = NULL;
+
+    if (text[0] >= '0' && text[0] <= '9' && strlen(text) < 10)
+        number = strtoul(text, &end, 10);
+    if (end == NULL || *end != '\0' || number < 1 || number > max)
+        return "the number is out of its range";
+    *ret_number = (unsigned)number;
+    return NULL;
+}
+
+static const char *
+read_upstream(const char *name, char ret_path[SA_GATEWAY_PATH_MAX])
+{
+    size_t len = strlen(name);
+
+    if (len == 0 || len > NAME_MAX_LEN || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != len)
+        return "a gateway's name is 1 to 32 of a-z, 0-9, _ and -";
+    snprintf(ret_path, SA_GATEWAY_PATH_MAX, GATEWAY_SOCKETS "%s.sock", name);
+    return NULL;
+}
+
+static const char *
+take_option(struct sa_gateway_options *options, int id, const char *value)
+{
+    switch (id) {
+    case LOCAL:
+        options->local = value;
+        return NULL;
+    case LISTEN:
+        options->listen = value;
+        return NULL;
+    case CERT:
+        options->cert = value;
+        return NULL;
+    case KEY:
+        options->key = value;
+        return NULL;
+    case UPSTREAM:
+        return read_upstream(value, options->upstream);
+    case CALLS:
+        return read_number(value, 65536, &options->calls);
+    case CONNECTIONS:
+        return read_number(value, 300000, &options->connections);
+    case PER_PEER:
+        return read_number(value, 300000, &options->connections_per_peer);
+    case HANDSHAKE:
+        return read_number(value, 60, &options->handshake_seconds);
+    case DRAIN:
+        return read_number(value, 300, &options->drain_seconds);
+    case VERBOSE:
+        options->verbose = true;
+        return NULL;
+    case HELP:
+        options->help = true;
+        return NULL;
+    case VERSION:
+        options->version = true;
+        return NULL;
+    default:
+        return "unknown option, or its value is missing";
+    }
+}
+
+/* What the options together must be. */
+static const char *
+broken_rule(const struct sa_gateway_options *options)
+{
+    if (options->help || options->version)
+        return NULL;
+    if (options->upstream[0] == '\0')
+        return "--upstream is missing";
+    if ((options->local != NULL) == (options->listen != NULL))
+        return "one of --local and --listen is needed";
+    if (options->local != NULL && (options->cert != NULL || options->key != NULL))
+        return "--cert and --key belong to --listen";
+    if (options->listen != NULL && (options->cert == NULL || options->key == NULL))
+        return "--listen needs --cert and --key: there is no network without TLS";
+    return NULL;
+}
+
+enum sa_status
+sa_gateway_options_read(int argc, char **argv, struct sa_gateway_options *ret_options, char *ret_why,
+                        size_t size)
+{
+    struct sa_gateway_options options = {
+        .calls = 1024, .connections_per_peer = 256, .handshake_seconds = 5, .drain_seconds = 10};
+    const char *rule;
+    int id;
+
+    optind = 0; /* a fresh start, also in tests that read more than one command line */
+    opterr = 0;
+    while ((id = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        rule = take_option(&options, id, optarg);
+        if (rule != NULL) {
+            snprintf(ret_why, size, "%s: %s", argv[optind - 1], rule);
+            return SA_INVALID_ARGUMENT;
+        }
+    }
+    rule = optind < argc ? "it takes options only" : broken_rule(&options);
+    if (rule != NULL) {
+        snprintf(ret_why, size, "%s", rule);
+        return SA_INVALID_ARGUMENT;
+    }
+    *ret_options = options;
+    return SA_OK;
+}

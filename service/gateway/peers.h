@@ -1,0 +1,47 @@
+/*
+ * The connections that this gateway speaks for. Each has a number that is told to the daemon with its facts,
+ * and is found by the descriptor that the HTTP library was given, which is all that the library says about a
+ * call's peer.
+ */
+#ifndef SA_GATEWAY_PEERS_H
+#define SA_GATEWAY_PEERS_H
+
+#include <stdatomic.h>
+
+#include "service/gateway/front.h"
+
+#define SA_PEER_FACTS_MAX 64u
+
+struct sa_peer {
+    atomic_uint refs;
+    uint32_t number;  /* never 0, never used again before 2^32 connections have passed */
+    size_t facts_len; /* secauth.v1.PeerFacts, packed */
+    uint8_t facts[SA_PEER_FACTS_MAX];
+    /* The upstream's, under its lock. */
+    uint64_t announced; /* the upstream connection that knows of it; 0: none */
+    bool gone;          /* its connection is over: nobody would read a reply */
+};
+
+/* A peer with one reference; NULL for lack of memory. From any thread. */
+struct sa_peer *sa_peer_new(const struct sa_front_peer *facts);
+struct sa_peer *sa_peer_ref(struct sa_peer *peer);
+void sa_peer_unref(struct sa_peer *peer); /* NULL is taken */
+SA_DEFINE_OWN(sa_peer, sa_peer_unref)
+
+/* Peers by descriptor, for descriptors below `size`. */
+struct sa_peers;
+struct sa_peers *sa_peers_new(size_t size);
+void sa_peers_free(struct sa_peers *peers);
+SA_DEFINE_OWN(sa_peers, sa_peers_free)
+
+/*
+ * Write the entry of `fd`, in place of any earlier one; takes a reference of its own. It is written before
+ * the descriptor is handed over and never cleared: while a call lives its descriptor cannot be used again.
+ * Returns false where fd is out of the table.
+ */
+SA_MUST_CHECK bool sa_peers_put(struct sa_peers *peers, int fd, struct sa_peer *peer);
+
+/* The peer of "fd:N", with a reference for the caller; NULL for anything else. From any thread. */
+struct sa_peer *sa_peers_get(struct sa_peers *peers, const char *name);
+
+#endif
