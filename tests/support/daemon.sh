@@ -5,8 +5,8 @@
 #                               shadow; programs, module and profile installed; syslog goes to $KEEP/syslog.txt
 #   start_daemon [LINE...]      cheap hashes, denials after 20 ms; LINEs like `login.unmanaged = deny` win
 #   stop_daemon                 SIGTERM; fails unless it exits 0 within 10 s
-#   start_gateway_local         secauth-grpc on $GATEWAY_SOCKET;  stop_gateway local
-#   start_gateway_tls           secauth-grpc on 127.0.0.1:7443, its CA in $TLS_CA;  stop_gateway tls
+#   start_gateway_local [OPTION...]  secauth-grpc on $GATEWAY_SOCKET;  stop_gateway local
+#   start_gateway_tls [OPTION...]    secauth-grpc on 127.0.0.1:7443, its CA in $TLS_CA;  stop_gateway tls
 #   start_sshd / stop_sshd      port 2222; `ssh_as USER PASSWORD|key kbd|password|key CMD...`
 #   as USER CMD...              CMD as USER, in an environment of its own (ANSWERS and SHELLCMD come along)
 #   on_pty USER ANSWERS CMD...  CMD as USER on a terminal, its prompts answered in turn
@@ -65,7 +65,8 @@ start_daemon() {
 
 # Start it with the configuration as it stands.
 launch_daemon() {
-    /usr/sbin/secauthd >> "$KEEP/secauthd.log" 2>&1 &
+    # A strict umask, as a unit may set: what is open to others must be made so on purpose.
+    (umask 0077 && exec /usr/sbin/secauthd) >> "$KEEP/secauthd.log" 2>&1 &
     DAEMON_PID=$!
     until_ok 10 daemon_answers_or_died || { echo "secauthd does not answer"; return 1; }
     kill -0 "$DAEMON_PID" 2> /dev/null || { echo "secauthd died at start"; return 1; }
@@ -98,20 +99,20 @@ process_ended() {
 
 start_gateway_local() {
     install -d -o secauth-grpc -g secauth-grpc -m 0755 "$(dirname "$GATEWAY_SOCKET")"
-    launch_gateway local --local "$GATEWAY_SOCKET" || return 1
+    launch_gateway local --local "$GATEWAY_SOCKET" "$@" || return 1
     until_ok 10 test -S "$GATEWAY_SOCKET" || { echo "the local gateway does not listen"; return 1; }
 }
 
 start_gateway_tls() {
     host_certificate /run/t
-    launch_gateway tls --tls 127.0.0.1:7443 --certificate /run/t/server.pem --key /run/t/server.key || return 1
+    launch_gateway tls --listen 127.0.0.1:7443 --cert /run/t/server.pem --key /run/t/server.key "$@" || return 1
     until_ok 10 tcp_open 7443 || { echo "the TLS gateway does not listen"; return 1; }
 }
 
 launch_gateway() {
     local name=$1
     shift
-    setpriv --reuid secauth-grpc --regid secauth-grpc --clear-groups -- /usr/sbin/secauth-grpc --name "$name" "$@" \
+    setpriv --reuid secauth-grpc --regid secauth-grpc --clear-groups -- /usr/sbin/secauth-grpc --upstream "$name" "$@" \
         >> "$KEEP/gateway-$name.log" 2>&1 &
     GATEWAY_PID[$name]=$!
 }

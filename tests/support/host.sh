@@ -49,7 +49,7 @@ host_module_dir() {
 }
 
 host_profile() {
-    install -D -m 0644 etc/pam/secauth /usr/share/pam-configs/secauth
+    install -D -m 0644 etc/pam-configs/secauth /usr/share/pam-configs/secauth
     DEBIAN_FRONTEND=noninteractive pam-auth-update --package
 }
 
