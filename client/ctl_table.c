@@ -1,0 +1,172 @@
+#include "client/ctl.h"
+
+#include <stdio.h>
+
+#define TIMEOUT_SECONDS 30u
+
+static enum sa_ctl_exit
+version(struct sa_ctl *ctl)
+{
+    enum sa_ctl_exit result = sa_ctl_parse(ctl, NULL, 0, NULL, 0);
+    if (result != SA_CTL_OK)
+        return result;
+    if (!ctl->json) {
+        puts("secauthctl " SA_VERSION);
+        return SA_CTL_OK;
+    }
+    json_auto_t *object = json_pack("{s:s}", "version", SA_VERSION);
+    return object == NULL ? sa_ctl_no_memory() : sa_ctl_print_json(object);
+}
+
+static enum sa_ctl_exit
+help_json(const struct sa_ctl_row *rows, size_t count)
+{
+    json_auto_t *commands = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        json_t *row = json_pack("{s:s, s:s, s:s}", "name", rows[i].name, "arguments", rows[i].arguments,
+                                "sentence", rows[i].sentence);
+        if (json_array_append_new(commands, row) != 0)
+            return sa_ctl_no_memory();
+    }
+    return sa_ctl_print_json(commands);
+}
+
+static enum sa_ctl_exit
+help(struct sa_ctl *ctl)
+{
+    size_t count;
+    const struct sa_ctl_row *rows = sa_ctl_rows(&count);
+    enum sa_ctl_exit result = sa_ctl_parse(ctl, NULL, 0, NULL, 0);
+
+    if (result != SA_CTL_OK)
+        return result;
+    if (ctl->json)
+        return help_json(rows, count);
+    puts("usage: secauthctl [--output text|json] [--socket PATH] [--timeout SECONDS] COMMAND ...\n");
+    for (size_t i = 0; i < count; i++)
+        printf("  %s%s%s\n      %s\n", rows[i].name, rows[i].arguments[0] == '\0' ? "" : " ",
+               rows[i].arguments, rows[i].sentence);
+    puts("\nPasswords, secrets and tokens are asked for on the terminal or read from stdin, never from the "
+         "command\n"
+         "line. Exit codes and everything else: secauthctl(1).");
+    return SA_CTL_OK;
+}
+
+/* Whether --help stands among the words of a command. */
+static bool
+wants_help(char *const *words, int count)
+{
+    for (int i = 0; i < count && strcmp(words[i], "--") != 0; i++)
+        if (strcmp(words[i], "--help") == 0)
+            return true;
+    return false;
+}
+
+enum sa_ctl_exit
+sa_ctl_run(int count, char **words)
+{
+    struct sa_ctl ctl = {
+        .words = words, .count = count, .socket = sa_call_socket(), .timeout_s = TIMEOUT_SECONDS};
+    int used;
+
+    enum sa_ctl_exit result = sa_ctl_parse_first(&ctl);
+    if (result != SA_CTL_OK)
+        return result;
+    if (ctl.count == 0) {
+        sa_ctl_complain("no command; `secauthctl help` lists them");
+        return SA_CTL_USAGE;
+    }
+    ctl.row = sa_ctl_find(ctl.words, ctl.count, &used);
+    if (ctl.row == NULL) {
+        sa_ctl_complain("there is no command `%s%s%s`; `secauthctl help` lists them", ctl.words[0],
+                        ctl.count > 1 ? " " : "", ctl.count > 1 ? ctl.words[1] : "");
+        return SA_CTL_USAGE;
+    }
+    ctl.words += used;
+    ctl.count -= used;
+    if (wants_help(ctl.words, ctl.count)) {
+        printf("usage: secauthctl %s %s\n%s\n", ctl.row->name, ctl.row->arguments, ctl.row->sentence);
+        return SA_CTL_OK;
+    }
+    result = ctl.row->run(&ctl);
+    sa_disconnect(ctl.connection);
+    return result;
+}
+
+/* How many of the words spell the name; 0 where they do not. */
+static int
+spelled(const char *name, char *const *words, int count)
+{
+    int used = 0;
+
+    while (*name != '\0') {
+        size_t len = strcspn(name, " ");
+        if (used == count || strlen(words[used]) != len || memcmp(words[used], name, len) != 0)
+            return 0;
+        used++;
+        name += len + (name[len] == ' ');
+    }
+    return used;
+}
+
+const struct sa_ctl_row *
+sa_ctl_find(char *const *words, int count, int *ret_used)
+{
+    const struct sa_ctl_row *found = NULL;
+    int most = 0;
+    size_t row_count;
+    const struct sa_ctl_row *rows = sa_ctl_rows(&row_count);
+
+    for (size_t i = 0; i < row_count; i++) {
+        int used = spelled(rows[i].name, words, count);
+        if (used > most) {
+            most = used;
+            found = &rows[i];
+        }
+    }
+    if (found != NULL)
+        *ret_used = most;
+    return found;
+}
+
+/* clang-format off */
+static const struct sa_ctl_row table[] = {
+    {"user add", "NAME --uid N [--full-name TEXT] [--email ADDRESS] [--group G]... [--not-before DATE] [--not-after DATE] [--must-change]",
+     "Add a user with a password.", sa_ctl_user_add},
+    {"user list", "", "List the users.", sa_ctl_user_list},
+    {"user show", "NAME", "Show one user.", sa_ctl_user_show},
+    {"user passwd", "NAME [--must-change]", "Set a user's password; every session of the user ends.", sa_ctl_user_passwd},
+    {"user disable", "NAME", "Disable a user; every session of the user ends.", sa_ctl_user_disable},
+    {"user enable", "NAME", "Enable a user again.", sa_ctl_user_enable},
+    {"user delete", "NAME", "Delete a user.", sa_ctl_user_delete},
+    {"user import", "[--uid N] [--full-name TEXT]", "Add users from lines of shadow(5) on stdin.", sa_ctl_user_import},
+    {"client add", "ID [--public] [--login] [--grant client_credentials|refresh_token]... [--owns AUDIENCE]... [--audience AUDIENCE=SCOPE,...]... [--access-ttl SECONDS] [--grace SECONDS] [--secret-file FILE]",
+     "Register a client; the secret of a confidential one is shown once.", sa_ctl_client_add},
+    {"client list", "", "List the clients.", sa_ctl_client_list},
+    {"client delete", "ID", "Delete a client; its sessions and tokens end.", sa_ctl_client_delete},
+    {"client audience allow", "ID AUDIENCE --scopes SCOPE,... [--group G]", "Let a client ask for tokens for an audience.", sa_ctl_client_audience_allow},
+    {"client audience remove", "ID AUDIENCE", "Take an audience away from a client.", sa_ctl_client_audience_remove},
+    {"token", "--audience AUDIENCE... [--scope SCOPES] [--session ID] [--claims]", "Get a token for the login session that this process belongs to.", sa_ctl_token},
+    {"token issue", "--client ID --secret-file FILE --audience AUDIENCE... [--scope SCOPES] [--claims]", "Get a token for a client itself.", sa_ctl_token_issue},
+    {"token refresh", "--client ID [--secret-file FILE] [--audience AUDIENCE]... [--scope SCOPES] [--claims]", "Present the refresh token on stdin.", sa_ctl_token_refresh},
+    {"token introspect", "[--client ID --secret-file FILE]", "Ask what the token on stdin is worth now.", sa_ctl_token_introspect},
+    {"token revoke", "--client ID [--secret-file FILE]", "Revoke the token on stdin.", sa_ctl_token_revoke},
+    {"session list", "[--user NAME]", "List live sessions, the newest first.", sa_ctl_session_list},
+    {"session revoke", "ID", "End a session and every token that it gave.", sa_ctl_session_revoke},
+    {"key show", "", "Show the keys that sign tokens.", sa_ctl_key_show},
+    {"key export", "--jwks | --pem", "Print the public keys.", sa_ctl_key_export},
+    {"audit list", "[--user NAME] [--event EVENT] [--request ID] [--after N] [--limit N] [--newest]", "List records of the audit log.", sa_ctl_audit_list},
+    {"status", "", "Show how the daemon is.", sa_ctl_status},
+    {"version", "", "Print the version of this program.", version},
+    {"help", "", "List the commands.", help},
+    {"--help", "", "The same.", help},
+};
+/* clang-format on */
+
+const struct sa_ctl_row *
+sa_ctl_rows(size_t *ret_count)
+{
+    *ret_count = SA_COUNT(table);
+    return table;
+}

@@ -1,0 +1,231 @@
+/*
+ * libsecauth: ask the secauth daemon of this host for tokens, and about tokens, from C.
+ *
+ *     struct secauth *secauth;
+ *     struct secauth_token *token;
+ *     struct secauth_error error;
+ *     struct secauth_request want = {.audiences = (const char *const[]){"demo"}, .audience_count = 1};
+ *
+ *     if (secauth_open(NULL, 2000, &secauth, &error) != SECAUTH_OK)
+ *         errx(1, "%s", error.message);
+ *     if (secauth_issue_attested(secauth, NULL, &want, 2000, &token, &error) != SECAUTH_OK)
+ *         errx(1, "%s", error.message);
+ *     use(token->access_token);
+ *     secauth_token_free(token);
+ *     secauth_close(secauth);
+ *
+ * Compile and link with `pkg-config --cflags --libs secauth`. The library needs libc only, starts no thread,
+ * touches no signal and has no globals; a handle is used by one thread at a time, several handles by as many
+ * threads.
+ *
+ * Rules for every function:
+ * - A status is compared with SECAUTH_OK. Zero is not success: it is unset, and means no.
+ * - What is written to `ret_...` is written only on SECAUTH_OK, but for `ret_error`, which is filled on every
+ * other status and may be NULL.
+ * - Texts are terminated, UTF-8, and belong to whoever made them: the caller its arguments, the library its
+ * results. Results are wiped when they are freed. A `_free` function and secauth_close take NULL.
+ * - `timeout_millis`, 1 to 600,000, is for the whole call; the daemon is told and drops what is late. A call
+ * that ran out of time gives SECAUTH_CONNECTION or SECAUTH_DEADLINE; its handle can only be closed after
+ * SECAUTH_CONNECTION and SECAUTH_MALFORMED.
+ * - Besides the statuses named below every call may return SECAUTH_OVERLOADED, SECAUTH_STORAGE and
+ *   SECAUTH_SHUTTING_DOWN (try again later: retry_millis says when), SECAUTH_DEADLINE, SECAUTH_CONNECTION,
+ *   SECAUTH_MALFORMED, SECAUTH_NO_MEMORY, SECAUTH_RATE_LIMITED, SECAUTH_INTERNAL, SECAUTH_PERMISSION_DENIED
+ * (this socket does not serve that call), and SECAUTH_INVALID_ARGUMENT: `field` and `message` then name the
+ * field and the rule; a NULL or a timeout out of range where something is needed is one too.
+ */
+#ifndef SECAUTH_H
+#define SECAUTH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "secauth_status.h" /* enum secauth_status */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SECAUTH_API        __attribute__((visibility("default")))
+#define SECAUTH_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define SECAUTH_API
+#define SECAUTH_MUST_CHECK
+#endif
+
+/* A connection to the daemon. */
+struct secauth;
+
+#define SECAUTH_MESSAGE_MAX 256
+#define SECAUTH_FIELD_MAX   96
+
+/* What went wrong, for a log or a person; holds no secret. */
+struct secauth_error {
+    enum secauth_status status;
+    uint64_t request_id;               /* the id in the daemon's log and audit log; 0 where there is none */
+    uint32_t retry_millis;             /* try again after so long; 0: nothing said */
+    int os_error;                      /* errno of a failure on this side, else 0 */
+    char message[SECAUTH_MESSAGE_MAX]; /* words */
+    char field[SECAUTH_FIELD_MAX];     /* SECAUTH_INVALID_ARGUMENT: the field, else "" */
+};
+
+/* Who asks, as an OAuth 2.0 client (RFC 6749 section 2). */
+struct secauth_client {
+    const char *id;     /* 1 to 64 bytes of [A-Za-z0-9_-] */
+    const char *secret; /* as `secauthctl client add` printed it; NULL for a public client */
+};
+
+/* Which token is wanted. */
+struct secauth_request {
+    const char *const *audiences; /* the services that shall accept it (RFC 8707), 1 to 8 of 1 to 64 bytes */
+    size_t audience_count;
+    const char *scope; /* separated by spaces (RFC 6749 section 3.3), at most 1,024 bytes; NULL: all that is
+                          registered */
+};
+
+/* A grant (RFC 6749 section 5.1). */
+struct secauth_token {
+    const char *access_token;    /* a JWT (RFC 9068), to be sent as `Authorization: Bearer` (RFC 6750) */
+    uint32_t expires_in_seconds; /* its life from now; never 0 */
+    const char *scope;           /* granted, separated by single spaces */
+    const char *refresh_token;   /* NULL where the grant has none */
+    const char *session_id;      /* the session that it belongs to; "" where there is none */
+    int replayed;                /* 1: the same successor as an earlier answer, which may have been lost */
+};
+
+/* What a token is worth now (RFC 7662 section 2.2). With `active` 0 all else is 0 and "". */
+struct secauth_introspection {
+    int active;
+    const char *scope;
+    const char *client_id;
+    const char *username;   /* "" where the token stands for no person */
+    const char *token_type; /* "Bearer" or "refresh_token" */
+    int64_t exp;            /* seconds since 1970 */
+    int64_t iat;
+    const char *sub; /* a person's subject id, or the client's id */
+    const char *const *audiences;
+    size_t audience_count;
+    const char *iss;
+    const char *jti;
+    const char *sid; /* "" where it belongs to no session */
+};
+
+/* The keys that verify access tokens. */
+struct secauth_key_set {
+    const char *jwks;         /* a JWK Set (RFC 7517 section 5) */
+    const char *etag;         /* changes when, and only when, `jwks` does */
+    uint32_t max_age_seconds; /* how long it may be kept */
+};
+
+/*
+ * Connect to the daemon, and make sure that root listens there.
+ *
+ *   path        of the socket; NULL: the one for this process, root's where the effective uid is 0, else the
+ * users'. The other is never tried. ret_handle  the caller closes it.
+ *
+ * Returns SECAUTH_OK; SECAUTH_NO_DAEMON (nobody listens); SECAUTH_WRONG_PEER (whoever listens is not root);
+ * SECAUTH_CONNECTION (any other failure, see os_error); SECAUTH_NO_MEMORY.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status secauth_open(const char *path, uint32_t timeout_millis,
+                                                                struct secauth **ret_handle,
+                                                                struct secauth_error *ret_error);
+
+SECAUTH_API void secauth_close(struct secauth *handle);
+
+/*
+ * A token for the client itself: the client credentials grant (RFC 6749 section 4.4). No refresh token.
+ *
+ *   client  confidential.
+ *
+ * Returns SECAUTH_OK; SECAUTH_INVALID_CLIENT; SECAUTH_UNAUTHORIZED_CLIENT (the grant is not the client's);
+ * SECAUTH_INVALID_SCOPE; SECAUTH_INVALID_TARGET.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
+secauth_issue(struct secauth *handle, const struct secauth_client *client,
+              const struct secauth_request *request, uint32_t timeout_millis,
+              struct secauth_token **ret_token, struct secauth_error *ret_error);
+
+/*
+ * A token for the login session that the calling process belongs to, without any secret: the kernel says
+ * which uid asks, the id says which of its open sessions. At most ten minutes, no refresh token. On the
+ * users' socket only, so not as root.
+ *
+ *   session_id  NULL: SECAUTH_SESSION of the environment, ignored in a set-user-id program.
+ *
+ * Returns SECAUTH_OK; SECAUTH_SESSION_INVALID (none is named; unknown, ended, or somebody else's);
+ * SECAUTH_INVALID_SCOPE; SECAUTH_INVALID_TARGET.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
+secauth_issue_attested(struct secauth *handle, const char *session_id, const struct secauth_request *request,
+                       uint32_t timeout_millis, struct secauth_token **ret_token,
+                       struct secauth_error *ret_error);
+
+/*
+ * The refresh grant (RFC 6749 section 6). A public client's token rotates: keep the one in the answer (RFC
+ * 9700 section 4.14.2). Presented again soon after, as when an answer was lost, it gives the same successor;
+ * later it ends its session.
+ *
+ *   client         the one that the token was issued to.
+ *   refresh_token  as it was received, at most 128 bytes.
+ *   request        a narrower request for this access token only; NULL: all that the session was granted.
+ *
+ * Returns SECAUTH_OK; SECAUTH_INVALID_GRANT (unknown, expired, revoked, reused: one for all);
+ * SECAUTH_INVALID_CLIENT; SECAUTH_INVALID_SCOPE and SECAUTH_INVALID_TARGET, after which the token presented
+ * is still good.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
+secauth_refresh(struct secauth *handle, const struct secauth_client *client, const char *refresh_token,
+                const struct secauth_request *request, uint32_t timeout_millis,
+                struct secauth_token **ret_token, struct secauth_error *ret_error);
+
+SECAUTH_API void secauth_token_free(struct secauth_token *token);
+
+/*
+ * Ask what a token is worth now (RFC 7662). One that means nothing, or is neither meant for the client nor
+ * issued to it, is inactive, never an error.
+ *
+ *   client  confidential.
+ *   token   an access or a refresh token, at most 4,096 bytes.
+ *
+ * Returns SECAUTH_OK; SECAUTH_INVALID_CLIENT.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
+secauth_introspect(struct secauth *handle, const struct secauth_client *client, const char *token,
+                   uint32_t timeout_millis, struct secauth_introspection **ret_introspection,
+                   struct secauth_error *ret_error);
+
+SECAUTH_API void secauth_introspection_free(struct secauth_introspection *introspection);
+
+/*
+ * Revoke a token (RFC 7009): a refresh token ends its session, an access token ends itself. One that is not
+ * the client's own is left alone, with the same answer.
+ *
+ *   client  the one that the token was issued to; a public client has no secret.
+ *   token   at most 4,096 bytes.
+ *
+ * Returns SECAUTH_OK; SECAUTH_INVALID_CLIENT; SECAUTH_STORAGE and the like: nothing was revoked.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status secauth_revoke(struct secauth *handle,
+                                                                  const struct secauth_client *client,
+                                                                  const char *token, uint32_t timeout_millis,
+                                                                  struct secauth_error *ret_error);
+
+/* The key set that the daemon publishes. Returns SECAUTH_OK. */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status secauth_get_key_set(struct secauth *handle,
+                                                                       uint32_t timeout_millis,
+                                                                       struct secauth_key_set **ret_key_set,
+                                                                       struct secauth_error *ret_error);
+
+SECAUTH_API void secauth_key_set_free(struct secauth_key_set *key_set);
+
+/* "INVALID_GRANT", for a log; "INTERNAL" for a number that is no status. A constant. */
+SECAUTH_API const char *secauth_status_name(enum secauth_status status);
+
+/* "0.1.0". A constant. */
+SECAUTH_API const char *secauth_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

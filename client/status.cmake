@@ -1,0 +1,13 @@
+# The public enum of statuses (secauth_status.h), from the one table: proto/status.def.
+set(SA_STATUS_TABLE ${PROJECT_SOURCE_DIR}/proto/status.def)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${SA_STATUS_TABLE})
+file(STRINGS ${SA_STATUS_TABLE} rows REGEX "^STATUS\\(")
+set(SA_STATUS_ROWS "")
+foreach(row IN LISTS rows)
+    if(NOT row MATCHES "^STATUS\\(([A-Z_]+), +([0-9]+),.*\"([^\"]*)\"\\)$")
+        message(FATAL_ERROR "proto/status.def: this row cannot be read: ${row}")
+    endif()
+    string(APPEND SA_STATUS_ROWS "    SECAUTH_${CMAKE_MATCH_1} = ${CMAKE_MATCH_2}, /* ${CMAKE_MATCH_3} */\n")
+endforeach()
+set(SA_STATUS_HEADER ${CMAKE_CURRENT_BINARY_DIR}/secauth_status.h)
+configure_file(secauth_status.h.in ${SA_STATUS_HEADER} @ONLY)
