@@ -39,7 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "secauth_status.h" /* enum secauth_status */
+#include <secauth_status.h> /* enum secauth_status, made from the daemon's own table */
 
 #ifdef __cplusplus
 extern "C" {
