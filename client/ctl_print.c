@@ -208,7 +208,7 @@ print_padded(const char *text, size_t places, bool is_last)
 enum sa_ctl_exit
 sa_ctl_print_json(const json_t *value)
 {
-    if (json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY) != 0) {
+    if (json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) != 0) {
         sa_ctl_complain("the output could not be written");
         return SA_CTL_BROKEN;
     }
