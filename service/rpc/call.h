@@ -91,7 +91,14 @@ struct sa_call {
     int64_t hold_until_boot_ms; /* the answer leaves no earlier; 0: at once */
     const char *log_reason;     /* why, for the log line only; a constant */
     bool counts_against_source; /* a failed proof: the source's bucket keeps the unit taken for it */
-    void *state;                /* what one step leaves to the next; in the arena */
+    bool kept;   /* before sa_call_then: on the hash lane a place is kept for it (set for a console) */
+    void *state; /* what one step leaves to the next; in the arena */
+
+    /*
+     * Called, where it is set, if a next step is not run (its lane is full, the deadline has passed, the
+     * daemon stops): gives back what an earlier step took. It may not wait.
+     */
+    void (*abandon)(struct sa_call *call);
 
     /* Set by sa_call_then and sa_call_after: */
     sa_step next_step;

@@ -25,4 +25,3 @@
 #undef METHOD
 
 #endif
-

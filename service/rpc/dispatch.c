@@ -1,0 +1,417 @@
+#include "dispatch.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "service/base/log.h"
+#include "service/rpc/origin.h"
+#include "service/rpc/reply.h"
+
+#define OVERLOADED_RETRY_MS 500u
+#define ID_STEP             0x9e3779b97f4a7c15u /* odd: visits every number before one comes again */
+#define NAME_ESCAPED_MAX    161u
+
+struct sa_dispatch {
+    struct sa_dispatch_options options;
+    int64_t started_ms;
+    _Atomic(const struct sa_conf *) conf;
+    struct sa_lane_queue *lanes[SA_LANES]; /* none for SA_LANE_INLINE */
+    uint64_t next_id;                      /* the loop's */
+    atomic_bool closed;
+    atomic_ullong calls;
+    atomic_ullong malformed;
+};
+
+static int64_t
+clock_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* ---- the end of a call ---- */
+
+static const char *
+via_name(enum sa_via via)
+{
+    switch (via) {
+    case SA_VIA_ROOT:
+        return "root";
+    case SA_VIA_USER:
+        return "user";
+    case SA_VIA_LOCAL:
+        return "local";
+    case SA_VIA_NETWORK:
+        return "network";
+    }
+    return "nobody";
+}
+
+/* Reads that succeed are noise at any level but debug. */
+static enum sa_log_level
+level_of(const struct sa_call *call, enum sa_status status)
+{
+    if (status == SA_INTERNAL)
+        return SA_LOG_ERROR;
+    return status == SA_OK && call->method->audit == SA_AUDIT_NEVER ? SA_LOG_DEBUG : SA_LOG_INFO;
+}
+
+static void
+put_caller(const struct sa_caller *caller, char *text, size_t size)
+{
+    int len = 0;
+
+    if (caller->gateway[0] != '\0')
+        len += snprintf(text, size, " gateway=%s", caller->gateway);
+    if (caller->has_uid)
+        len += snprintf(text + len, size - (size_t)len, " uid=%u pid=%u", caller->uid, caller->pid);
+    if (caller->address[0] != '\0')
+        snprintf(text + len, size - (size_t)len, " address=%s", caller->address);
+}
+
+static void
+log_call(const struct sa_exchange *exchange, struct sa_bytes unknown_name)
+{
+    const struct sa_call *call = &exchange->call;
+    enum sa_log_level level = level_of(call, exchange->status);
+    bool has_problem = exchange->status != SA_OK && call->problem.rule != NULL;
+    char name[NAME_ESCAPED_MAX] = "";
+    char caller[256] = "";
+
+    if (!sa_log_takes(level))
+        return;
+    if (call->method == NULL)
+        sa_escape(unknown_name, name, sizeof(name));
+    put_caller(&call->caller, caller, sizeof(caller));
+    sa_log(level, "%016llx %s via=%s%s source=%s status=%s us=%lld%s%s%s%s%s%s",
+           (unsigned long long)call->request_id, call->method == NULL ? name : call->method->name,
+           via_name(call->caller.via), caller, call->source.text, sa_status_row(exchange->status)->name,
+           (long long)(clock_us() - exchange->began_us),
+           call->log_reason == NULL ? "" : " reason=", call->log_reason == NULL ? "" : call->log_reason,
+           has_problem ? " field=" : "", has_problem ? call->problem.field : "", has_problem ? " rule=" : "",
+           has_problem ? call->problem.rule : "");
+}
+
+/* What was taken before the handler is given back, unless the handler found that a proof had failed. */
+static void
+settle(struct sa_exchange *exchange)
+{
+    struct sa_call *call = &exchange->call;
+
+    if (exchange->charged && !call->counts_against_source)
+        sa_buckets_give_back(exchange->dispatch->options.buckets, &call->source, call->now.boot_ms);
+    exchange->charged = false;
+}
+
+static void
+finish_named(struct sa_exchange *exchange, enum sa_status status, struct sa_bytes unknown_name)
+{
+    struct sa_dispatch *dispatch = exchange->dispatch;
+
+    settle(exchange);
+    if (status == SA_OVERLOADED && exchange->call.retry_ms == 0)
+        exchange->call.retry_ms = OVERLOADED_RETRY_MS;
+    sa_reply_make(exchange, status);
+    atomic_fetch_add_explicit(&dispatch->calls, 1, memory_order_relaxed);
+    log_call(exchange, unknown_name);
+    exchange->answered = true;
+    dispatch->options.done(exchange); /* the exchange is the transport's from here */
+}
+
+static void
+finish(struct sa_exchange *exchange, enum sa_status status)
+{
+    finish_named(exchange, status, sa_bytes(NULL, 0));
+}
+
+/* A step that will not be run. */
+static void
+abandon(struct sa_exchange *exchange, enum sa_status status)
+{
+    if (exchange->call.abandon != NULL)
+        exchange->call.abandon(&exchange->call);
+    finish(exchange, status);
+}
+
+/* ---- steps and lanes ---- */
+
+static void run_job(struct sa_job *job, bool expired);
+
+static enum sa_status
+submit(struct sa_exchange *exchange)
+{
+    exchange->job = (struct sa_job){
+        .source = exchange->call.source.text,
+        .deadline_boot_ms = exchange->call.deadline_boot_ms,
+        .kept = exchange->call.kept,
+        .run = run_job,
+    };
+    return sa_lane_submit(exchange->dispatch->lanes[exchange->lane], &exchange->job);
+}
+
+/* Run steps for as long as they stay on this lane; hand over to the next lane, or finish. */
+static void
+advance(struct sa_exchange *exchange)
+{
+    struct sa_call *call = &exchange->call;
+
+    for (;;) {
+        call->next_step = NULL;
+        enum sa_status status = exchange->step(call);
+        if (call->next_step == NULL) {
+            finish(exchange, status);
+            return;
+        }
+        exchange->step = call->next_step;
+        if (call->next_lane != exchange->lane && call->next_lane != SA_LANE_INLINE)
+            break;
+    }
+    exchange->lane = call->next_lane;
+    if (submit(exchange) != SA_OK)
+        abandon(exchange, SA_OVERLOADED);
+}
+
+static void
+run_job(struct sa_job *job, bool expired)
+{
+    struct sa_exchange *exchange =
+        (struct sa_exchange *)(void *)((uint8_t *)job - offsetof(struct sa_exchange, job));
+
+    if (exchange->answered) {
+        if (!expired)
+            (void)exchange->step(&exchange->call); /* nobody waits for it */
+        exchange->call.after_step = NULL;
+        sa_exchange_end(exchange);
+    } else if (expired) {
+        bool closed = atomic_load(&exchange->dispatch->closed);
+        abandon(exchange, closed ? SA_SHUTTING_DOWN : SA_DEADLINE);
+    } else {
+        advance(exchange);
+    }
+}
+
+/* ---- the way in ---- */
+
+/* Row, socket, the caller's right. */
+static enum sa_status
+admit(struct sa_exchange *exchange, const struct sa_incoming *incoming)
+{
+    struct sa_call *call = &exchange->call;
+
+    call->method = exchange->dispatch->options.find(incoming->name);
+    if (call->method == NULL)
+        return SA_UNIMPLEMENTED;
+    if (incoming->caller == NULL)
+        call->log_reason = "UNKNOWN_PEER";
+    else if ((call->method->where & call->caller.via) == 0)
+        call->log_reason = "WRONG_SOCKET";
+    else if (call->caller.standing < call->method->who)
+        call->log_reason = "NO_RIGHT";
+    else
+        return SA_OK;
+    return SA_PERMISSION_DENIED;
+}
+
+/* Bounds and decode. */
+static enum sa_status
+read_request(struct sa_exchange *exchange, struct sa_bytes body)
+{
+    struct sa_call *call = &exchange->call;
+    const struct sa_method *method = call->method;
+    ProtobufCMessage *request;
+    enum sa_status status = SA_TOO_LARGE;
+
+    if (body.len <= method->max_request)
+        status =
+            sa_decode(method->request_type, body, SA_DECODE_REQUEST, call->arena, &request, &call->problem);
+    if (status == SA_TOO_LARGE || status == SA_INVALID_ARGUMENT)
+        atomic_fetch_add_explicit(&exchange->dispatch->malformed, 1, memory_order_relaxed);
+    if (status != SA_OK)
+        return status;
+    call->request = request;
+    call->reply = sa_arena_alloc(call->arena, method->response_type->sizeof_message);
+    if (call->reply == NULL)
+        return SA_NO_MEMORY;
+    protobuf_c_message_init(method->response_type, call->reply);
+    return SA_OK;
+}
+
+/* Its bucket, for the methods in which a client proves itself; logins keep their own. */
+static enum sa_status
+charge(struct sa_exchange *exchange)
+{
+    struct sa_call *call = &exchange->call;
+
+    if (call->method->source != SA_SOURCE_CLIENT)
+        return SA_OK;
+    call->retry_ms = sa_buckets_charge(exchange->dispatch->options.buckets, &call->source, call->now.boot_ms);
+    if (call->retry_ms > 0)
+        return SA_RATE_LIMITED;
+    exchange->charged = true;
+    return SA_OK;
+}
+
+/* Lane capacity and deadline, then the handler. */
+static enum sa_status
+begin(struct sa_exchange *exchange)
+{
+    struct sa_call *call = &exchange->call;
+
+    if (call->deadline_boot_ms <= call->now.boot_ms)
+        return SA_DEADLINE;
+    exchange->step = call->method->handler;
+    exchange->lane = call->method->lane;
+    call->kept = strncmp(call->source.text, "seat:", 5) == 0;
+    if (exchange->lane == SA_LANE_INLINE) {
+        advance(exchange);
+        return SA_OK;
+    }
+    return submit(exchange);
+}
+
+void
+sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *incoming)
+{
+    struct sa_dispatch *dispatch = exchange->dispatch;
+    struct sa_call *call = &exchange->call;
+    uint32_t millis = incoming->frame->millis;
+
+    if (incoming->caller != NULL)
+        call->caller = *incoming->caller;
+    call->dispatch = dispatch;
+    call->authority = dispatch->options.authority;
+    call->request_id = dispatch->next_id += ID_STEP;
+    call->now = sa_clock_now();
+    call->deadline_boot_ms = call->now.boot_ms + (millis < SA_CALL_MILLIS_MAX ? millis : SA_CALL_MILLIS_MAX);
+    exchange->number = incoming->frame->call;
+    exchange->began_us = clock_us();
+
+    enum sa_status status = atomic_load(&dispatch->closed) ? SA_SHUTTING_DOWN : admit(exchange, incoming);
+    if (status == SA_OK)
+        status = read_request(exchange, incoming->body);
+    if (status == SA_OK) {
+        sa_source_of(call, atomic_load(&dispatch->conf), &call->source);
+        status = charge(exchange);
+    }
+    if (status == SA_OK)
+        status = begin(exchange);
+    if (status != SA_OK)
+        finish_named(exchange, status, incoming->name);
+}
+
+/* ---- what lives longer than a call ---- */
+
+struct sa_exchange *
+sa_exchange_new(struct sa_dispatch *dispatch)
+{
+    struct sa_exchange *exchange = calloc(1, sizeof(*exchange));
+    if (exchange == NULL)
+        return NULL;
+    exchange->dispatch = dispatch;
+    exchange->call.arena = sa_arena_new(SA_CALL_ARENA_MAX);
+    if (exchange->call.arena == NULL) {
+        free(exchange);
+        return NULL;
+    }
+    return exchange;
+}
+
+void
+sa_exchange_end(struct sa_exchange *exchange)
+{
+    struct sa_call *call = &exchange->call;
+
+    if (call->after_step != NULL) {
+        exchange->step = call->after_step;
+        exchange->lane = call->after_lane == SA_LANE_INLINE ? SA_LANE_STORE : call->after_lane;
+        call->deadline_boot_ms = INT64_MAX;
+        call->kept = false;
+        if (submit(exchange) == SA_OK)
+            return;
+    }
+    sa_arena_free(call->arena);
+    free(exchange);
+}
+
+static struct sa_lane_queue *
+start_lane(const char *name, int64_t threads, int64_t queue, bool reserve)
+{
+    struct sa_lane_options options = {name, (unsigned)threads, (unsigned)queue, reserve};
+    return sa_lane_start(&options);
+}
+
+struct sa_dispatch *
+sa_dispatch_new(const struct sa_dispatch_options *options)
+{
+    SA_OWN(sa_dispatch) dispatch = calloc(1, sizeof(*dispatch));
+    if (dispatch == NULL)
+        return NULL;
+    dispatch->options = *options;
+    dispatch->started_ms = sa_clock_now().wall_ms;
+    atomic_init(&dispatch->conf, options->conf);
+    sa_random(&dispatch->next_id, sizeof(dispatch->next_id));
+    dispatch->lanes[SA_LANE_STORE] = start_lane("store", options->conf->secauthd_store_threads,
+                                                options->conf->secauthd_store_queue, false);
+    dispatch->lanes[SA_LANE_HASH] = start_lane("hash", options->hash_threads, options->hash_queue, true);
+    if (dispatch->lanes[SA_LANE_STORE] == NULL || dispatch->lanes[SA_LANE_HASH] == NULL)
+        return NULL;
+    return sa_dispatch_take(&dispatch);
+}
+
+void
+sa_dispatch_close(struct sa_dispatch *dispatch)
+{
+    atomic_store(&dispatch->closed, true);
+}
+
+void
+sa_dispatch_stop(struct sa_dispatch *dispatch)
+{
+    sa_dispatch_close(dispatch);
+    for (unsigned i = 0; i < SA_LANES; i++)
+        if (dispatch->lanes[i] != NULL)
+            sa_lane_stop(dispatch->lanes[i]);
+}
+
+void
+sa_dispatch_free(struct sa_dispatch *dispatch)
+{
+    if (dispatch == NULL)
+        return;
+    sa_dispatch_stop(dispatch); /* all of them, before any is gone: a job may go from one to the other */
+    for (unsigned i = 0; i < SA_LANES; i++)
+        sa_lane_free(dispatch->lanes[i]);
+    free(dispatch);
+}
+
+void
+sa_dispatch_set_conf(struct sa_dispatch *dispatch, const struct sa_conf *conf)
+{
+    atomic_store(&dispatch->conf, conf);
+}
+
+enum sa_status
+sa_dispatch_submit(struct sa_dispatch *dispatch, struct sa_job *job)
+{
+    job->source = "self";
+    job->deadline_boot_ms = INT64_MAX;
+    return sa_lane_submit(dispatch->lanes[SA_LANE_STORE], job);
+}
+
+void
+sa_dispatch_status(const struct sa_dispatch *dispatch, struct sa_dispatch_status *ret_status)
+{
+    *ret_status = (struct sa_dispatch_status){
+        .started_ms = dispatch->started_ms,
+        .calls = atomic_load_explicit(&dispatch->calls, memory_order_relaxed),
+        .malformed = atomic_load_explicit(&dispatch->malformed, memory_order_relaxed),
+    };
+    ret_status->lanes[SA_LANE_INLINE].name = "inline";
+    for (unsigned i = 0; i < SA_LANES; i++)
+        if (dispatch->lanes[i] != NULL)
+            sa_lane_status(dispatch->lanes[i], &ret_status->lanes[i]);
+}

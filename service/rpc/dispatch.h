@@ -1,0 +1,88 @@
+/*
+ * Dispatch: from a frame to a reply, in one order for every method. No handler repeats any of it.
+ */
+#ifndef SA_DISPATCH_H
+#define SA_DISPATCH_H
+
+#include "proto/frame.h"
+#include "service/rpc/lanes.h"
+#include "service/rpc/table.h"
+
+#define SA_CALL_MILLIS_MAX 30000u             /* the longest that a call may take, whatever its frame says */
+#define SA_CALL_ARENA_MAX  (6u * 1024 * 1024) /* memory of one call: request, work, reply */
+
+/* A call from its frame to its reply. One allocation and an arena. */
+struct sa_exchange {
+    struct sa_call call; /* first, so that dispatch finds the exchange of a call */
+    struct sa_dispatch *dispatch;
+    struct sa_job job;
+    sa_step step; /* the next to run */
+    enum sa_lane lane;
+    int64_t began_us;
+    bool charged;  /* a unit of the source's bucket is taken */
+    bool answered; /* what runs now comes after the answer */
+
+    /* Once done: what is to be sent, and when (call.hold_until_boot_ms). The body lives in the arena. */
+    enum sa_status status;
+    uint8_t header[SA_FRAME_HEADER_LEN];
+    struct sa_bytes body;
+
+    /* The transport's. */
+    void *owner;
+    uint32_t number;
+    size_t sent;
+    struct sa_exchange *next;
+    struct sa_exchange *chain;
+};
+
+/* A request frame. `caller` is NULL for one on behalf of a peer that was never told: it has no rights at all.
+ */
+struct sa_incoming {
+    const struct sa_caller *caller;
+    const struct sa_frame *frame;
+    struct sa_bytes name;
+    struct sa_bytes body;
+};
+
+struct sa_dispatch_options {
+    struct sa_authority *authority; /* handed to handlers, not looked at */
+    struct sa_buckets *buckets;
+    const struct sa_conf *conf;
+    const struct sa_method *(*find)(struct sa_bytes name); /* sa_table_find */
+    unsigned hash_threads;
+    unsigned hash_queue;
+    void (*done)(struct sa_exchange *exchange); /* any thread; called once for each sa_dispatch_call */
+};
+
+/* Start the lanes. NULL where there is no memory or thread. The options' pointers outlive it. */
+struct sa_dispatch *sa_dispatch_new(const struct sa_dispatch_options *options);
+
+/* From now on every call is SHUTTING_DOWN. */
+void sa_dispatch_close(struct sa_dispatch *dispatch);
+
+/* Stop the lanes: what waits is answered, what runs is waited for. */
+void sa_dispatch_stop(struct sa_dispatch *dispatch);
+
+/* Stop and free; every exchange is free by then. NULL is taken. */
+void sa_dispatch_free(struct sa_dispatch *dispatch);
+SA_DEFINE_OWN(sa_dispatch, sa_dispatch_free)
+
+/* Another configuration from now on; the old one stays where it is. Any thread. */
+void sa_dispatch_set_conf(struct sa_dispatch *dispatch, const struct sa_conf *conf);
+
+/* An exchange with nothing in it; NULL for lack of memory. */
+struct sa_exchange *sa_exchange_new(struct sa_dispatch *dispatch);
+
+/*
+ * Carry a call out, up to `done`: perhaps before this returns, perhaps on another thread. Name and body are
+ * read, not kept; the caller wipes the body. Never waits.
+ */
+void sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *incoming);
+
+/* The answer has left, or nobody waits for it: run what comes after it, then wipe and free. */
+void sa_exchange_end(struct sa_exchange *exchange);
+
+/* Run a job of the daemon itself on the store lane, as source "self". */
+SA_MUST_CHECK enum sa_status sa_dispatch_submit(struct sa_dispatch *dispatch, struct sa_job *job);
+
+#endif

@@ -1,0 +1,95 @@
+#include "origin.h"
+
+/* A field of a given message type, or NULL where the request's type has none or it is absent. */
+static const ProtobufCMessage *
+find_message(const ProtobufCMessage *request, const char *name, const ProtobufCMessageDescriptor *type)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, name);
+
+    if (field == NULL || field->type != PROTOBUF_C_TYPE_MESSAGE || field->descriptor != type ||
+        field->label == PROTOBUF_C_LABEL_REPEATED)
+        return NULL;
+    return *(ProtobufCMessage *const *)(const void *)((const uint8_t *)request + field->offset);
+}
+
+const Secauth__V1__Origin *
+sa_request_origin(const struct sa_call *call)
+{
+    return (const Secauth__V1__Origin *)find_message(call->request, "origin",
+                                                     &secauth__v1__origin__descriptor);
+}
+
+const char *
+sa_request_client_id(const struct sa_call *call)
+{
+    const Secauth__V1__ClientAuth *client = (const Secauth__V1__ClientAuth *)find_message(
+        call->request, "client", &secauth__v1__client_auth__descriptor);
+    return client == NULL ? "" : client->client_id;
+}
+
+bool
+sa_source_fits(enum sa_source_kind kind, const ProtobufCMessageDescriptor *type)
+{
+    const ProtobufCFieldDescriptor *field;
+
+    switch (kind) {
+    case SA_SOURCE_PEER:
+        return true;
+    case SA_SOURCE_PAM:
+        field = protobuf_c_message_descriptor_get_field_by_name(type, "origin");
+        return field != NULL && field->descriptor == &secauth__v1__origin__descriptor;
+    case SA_SOURCE_CLIENT:
+        field = protobuf_c_message_descriptor_get_field_by_name(type, "client");
+        return field != NULL && field->descriptor == &secauth__v1__client_auth__descriptor;
+    }
+    return false;
+}
+
+static struct sa_bytes
+bytes_of(ProtobufCBinaryData data)
+{
+    return sa_bytes(data.data, data.len);
+}
+
+static void
+source_of_login(const struct sa_call *call, const struct sa_conf *conf, struct sa_source *ret_source)
+{
+    const Secauth__V1__Origin *said = sa_request_origin(call);
+    struct sa_origin origin = {.service = {NULL, 0}};
+
+    if (said != NULL)
+        origin = (struct sa_origin){
+            .service = sa_bytes_of(said->service),
+            .rhost = bytes_of(said->rhost),
+            .tty = bytes_of(said->tty),
+            .acting_uid = said->acting_uid,
+        };
+    sa_source_pam(&origin, &conf->login_console_services, ret_source);
+}
+
+/* The kernel's uid where there is one, else the address that the gateway reported. */
+static void
+source_of_peer(const struct sa_caller *caller, struct sa_source *ret_source)
+{
+    if (caller->has_uid)
+        sa_source_uid(caller->uid, ret_source);
+    else
+        sa_source_address(caller->address, ret_source);
+}
+
+void
+sa_source_of(const struct sa_call *call, const struct sa_conf *conf, struct sa_source *ret_source)
+{
+    const struct sa_caller *caller = &call->caller;
+    bool gateway = (caller->via & (SA_VIA_LOCAL | SA_VIA_NETWORK)) != 0;
+    enum sa_source_kind kind = call->method->source;
+
+    if (kind == SA_SOURCE_CLIENT || (kind == SA_SOURCE_PAM && gateway))
+        sa_source_client(sa_request_client_id(call), caller->address,
+                         caller->has_uid ? (int64_t)caller->uid : -1, ret_source);
+    else if (kind == SA_SOURCE_PAM && caller->via == SA_VIA_ROOT)
+        source_of_login(call, conf, ret_source);
+    else
+        source_of_peer(caller, ret_source);
+}
