@@ -1,4 +1,5 @@
-/* Audit records: what a decision says of itself. The store numbers, salts and hashes them (RFC 6962 leaves). */
+/* Audit records: what a decision says of itself. The store numbers, salts and hashes them (RFC 6962 leaves).
+ */
 #ifndef SA_AUDIT_H
 #define SA_AUDIT_H
 
@@ -21,9 +22,9 @@ enum sa_event sa_event_from_name(const char *name);
 enum sa_outcome { SA_OUTCOME_GRANTED = 1, SA_OUTCOME_DENIED = 2, SA_OUTCOME_FAILED = 3 };
 
 /*
- * A record before it has a number. Texts are terminated, NULL or "" is absent; they need to live until the call that
- * takes the record returns. Texts from outside are escaped (sa_escape) by whoever fills them in. Ids are -1 where
- * absent.
+ * A record before it has a number. Texts are terminated, NULL or "" is absent; they need to live until the
+ * call that takes the record returns. Texts from outside are escaped (sa_escape) by whoever fills them in.
+ * Ids are -1 where absent.
  */
 struct sa_audit {
     enum sa_event event;
@@ -31,7 +32,7 @@ struct sa_audit {
     const char *reason; /* a constant */
     uint64_t request_id;
     int64_t time_ms;
-    const char *user;       /* a name with a record; else "?" and hexadecimal of a keyed hash */
+    const char *user; /* a name with a record; else "?" and hexadecimal of a keyed hash */
     const char *subject;
     const char *client_id;
     const char *session_id;

@@ -1,14 +1,15 @@
 /*
  * The store, in the words of the domain. One function is one transaction. No SQL, cursor or row id leaves it.
  *
- * Writing functions are called on the store lane and block until their transaction is committed: one writer thread
- * takes all that is queued, runs each caller's part in a savepoint of one BEGIN IMMEDIATE, adds everybody's audit
- * record, and commits once. What a writing function reports as SA_OK is on the disk, with its record.
+ * Writing functions are called on the store lane and block until their transaction is committed: one writer
+ * thread takes all that is queued, runs each caller's part in a savepoint of one BEGIN IMMEDIATE, adds
+ * everybody's audit record, and commits once. What a writing function reports as SA_OK is on the disk, with
+ * its record.
  *
- * Every function may also return SA_STORAGE (the store cannot read or write now; nothing changed) and SA_NO_MEMORY;
- * neither is ever to be taken for a denial. `audit` is the record of the decision: it is committed with the change
- * or not at all. Where a function's outcome decides what the record says, it fills in outcome and reason itself and
- * says so. Outputs are written only on SA_OK.
+ * Every function may also return SA_STORAGE (the store cannot read or write now; nothing changed) and
+ * SA_NO_MEMORY; neither is ever to be taken for a denial. `audit` is the record of the decision: it is
+ * committed with the change or not at all. Where a function's outcome decides what the record says, it fills
+ * in outcome and reason itself and says so. Outputs are written only on SA_OK.
  *
  * Times: *_ms are milliseconds since 1970 (wall) unless named *_boot_ms (CLOCK_BOOTTIME).
  */
@@ -22,33 +23,40 @@
 #include "service/crypto/password.h"
 #include "service/store/audit.h"
 
-#define SA_USER_NAME_MAX    32u
-#define SA_USER_GROUPS_MAX  64u
-#define SA_GROUP_NAME_MAX   32u
-#define SA_CLIENT_ID_MAX    64u
-#define SA_AUDIENCES_MAX    64u
-#define SA_OWNED_MAX        16u
-#define SA_SCOPES_MAX       64u
-#define SA_SCOPE_MAX        64u
-#define SA_SCOPE_LIST_MAX   1024u
-#define SA_PAGE_MAX         500u
-#define SA_HOST_CLIENT      "host" /* the built-in client of logins */
+#define SA_USER_NAME_MAX   32u
+#define SA_USER_GROUPS_MAX 64u
+#define SA_GROUP_NAME_MAX  32u
+#define SA_CLIENT_ID_MAX   64u
+#define SA_AUDIENCES_MAX   64u
+#define SA_OWNED_MAX       16u
+#define SA_SCOPES_MAX      64u
+#define SA_SCOPE_MAX       64u
+#define SA_SCOPE_LIST_MAX  1024u
+#define SA_PAGE_MAX        500u
+#define SA_KEYS_MAX        64u
+#define SA_HOST_CLIENT     "host" /* the built-in client of logins */
 
 struct sa_store;
 
 struct sa_store_options {
-    const char *path;    /* of the SQLite file; its directory exists */
-    const char *managed; /* of the list of managed uids; NULL for none */
+    const char *path;                 /* of the SQLite file; its directory exists */
+    const char *managed;              /* of the list of managed uids; NULL for none */
     const struct sa_keyring *keyring; /* outlives the store */
-    const char *vfs;     /* SQLite's VFS; NULL for the default. For tests that inject faults. */
+    const char *vfs;                  /* SQLite's VFS; NULL for the default. For tests that inject faults. */
+    /*
+     * A commit failed in a way that leaves its outcome unknown: the process must end, and the next one finds
+     * out from the file. NULL: _exit(70). For tests, whose function may return: nothing is written any more
+     * then, everybody gets SA_STORAGE, and the file is left as it is.
+     */
+    void (*fatal)(const char *why);
 };
 
 /*
- * Open or make the store: one daemon a file (a lock), migrations, checks at start, the managed list, the client
- * `host`. *ret_why on any other status than SA_OK is the reason in plain words, a constant.
+ * Open or make the store: one daemon a file (a lock), migrations, checks at start, the managed list, the
+ * client `host`. *ret_why on any other status than SA_OK is the reason in plain words, a constant.
  */
-SA_MUST_CHECK enum sa_status sa_store_open(const struct sa_store_options *options, struct sa_store **ret_store,
-                                           const char **ret_why);
+SA_MUST_CHECK enum sa_status sa_store_open(const struct sa_store_options *options,
+                                           struct sa_store **ret_store, const char **ret_why);
 
 /* Finish what is queued, checkpoint, close. NULL is taken. */
 void sa_store_close(struct sa_store *store);
@@ -83,11 +91,12 @@ struct sa_audit_query {
 };
 
 /*
- * Records in ascending order; *ret_rows is an array that the caller frees with free(). *ret_more: there are more
- * behind the last one.
+ * Records in ascending order; *ret_rows is an array that the caller frees with free(). *ret_more: there are
+ * more behind the last one.
  */
 SA_MUST_CHECK enum sa_status sa_store_audit_list(struct sa_store *store, const struct sa_audit_query *query,
-                                                 struct sa_audit_row **ret_rows, unsigned *ret_count, bool *ret_more);
+                                                 struct sa_audit_row **ret_rows, unsigned *ret_count,
+                                                 bool *ret_more);
 
 /* ---- users ---- */
 
@@ -116,7 +125,8 @@ SA_DEFINE_OWN(sa_user, sa_user_free)
 /* SA_OK or SA_NOT_FOUND. Names are compared byte for byte. */
 SA_MUST_CHECK enum sa_status sa_store_user_by_name(struct sa_store *store, struct sa_bytes name,
                                                    struct sa_user **ret_user);
-SA_MUST_CHECK enum sa_status sa_store_user_by_uid(struct sa_store *store, uint32_t uid, struct sa_user **ret_user);
+SA_MUST_CHECK enum sa_status sa_store_user_by_uid(struct sa_store *store, uint32_t uid,
+                                                  struct sa_user **ret_user);
 SA_MUST_CHECK enum sa_status sa_store_user_by_subject(struct sa_store *store, const char *subject,
                                                       struct sa_user **ret_user);
 
@@ -124,8 +134,8 @@ SA_MUST_CHECK enum sa_status sa_store_user_by_subject(struct sa_store *store, co
 bool sa_store_uid_is_managed(struct sa_store *store, uint32_t uid);
 
 /*
- * Users after a name ("" for the first), by name. *ret_users is an array of *ret_count records, without hashes but
- * with `ret_kinds[i]` their kind; freed with sa_users_free.
+ * Users after a name ("" for the first), by name. *ret_users is an array of *ret_count records, without
+ * hashes but with `ret_kinds[i]` their kind; freed with sa_users_free.
  */
 SA_MUST_CHECK enum sa_status sa_store_user_list(struct sa_store *store, const char *after, unsigned limit,
                                                 struct sa_user **ret_users, enum sa_password_kind **ret_kinds,
@@ -152,10 +162,10 @@ struct sa_password_change {
 
 /* SA_OK, SA_NOT_FOUND (no such user, or old_hash differs). */
 SA_MUST_CHECK enum sa_status sa_store_user_set_password(struct sa_store *store,
-                                                        const struct sa_password_change *change, int64_t now_ms,
-                                                        const struct sa_audit *audit);
+                                                        const struct sa_password_change *change,
+                                                        int64_t now_ms, const struct sa_audit *audit);
 
-/* Disabling ends every session of the user. SA_OK or SA_NOT_FOUND. */
+/* Disabling ends every session of the user. Fills in the record's subject. SA_OK or SA_NOT_FOUND. */
 SA_MUST_CHECK enum sa_status sa_store_user_set_active(struct sa_store *store, const char *name, bool active,
                                                       int64_t now_ms, const struct sa_audit *audit);
 
@@ -196,7 +206,8 @@ struct sa_client *sa_client_new(unsigned audiences);
 void sa_client_free(struct sa_client *client);
 SA_DEFINE_OWN(sa_client, sa_client_free)
 
-/* SA_OK or SA_NOT_FOUND. Served from a cache that every change to clients empties: cheap enough for every call. */
+/* SA_OK or SA_NOT_FOUND. Served from a cache that every change to clients empties: cheap enough for every
+ * call. */
 SA_MUST_CHECK enum sa_status sa_store_client_by_id(struct sa_store *store, struct sa_bytes id,
                                                    struct sa_client **ret_client);
 
@@ -221,7 +232,8 @@ SA_MUST_CHECK enum sa_status sa_store_client_set_audience(struct sa_store *store
 
 /* SA_OK or SA_NOT_FOUND (client or audience). */
 SA_MUST_CHECK enum sa_status sa_store_client_remove_audience(struct sa_store *store, const char *id,
-                                                             const char *audience, const struct sa_audit *audit);
+                                                             const char *audience,
+                                                             const struct sa_audit *audit);
 
 /* ---- sessions ---- */
 
@@ -238,14 +250,14 @@ struct sa_session {
     char service[65];
     char source[321];
     char tty[65];
-    uint32_t leader_pid; /* login sessions: the process that opened it; 0: none */
+    uint32_t leader_pid;   /* login sessions: the process that opened it; 0: none */
     uint64_t leader_start; /* its start time, clock ticks since boot (/proc/PID/stat) */
     uint8_t boot_id[SA_BOOT_ID_LEN];
     int64_t audit_session; /* -1: none */
     int64_t created_ms;
     int64_t last_used_ms;
-    int64_t idle_ms;    /* ends after so long without use; 0: never */
-    int64_t expires_ms; /* ends then whatever happens */
+    int64_t idle_ms;     /* ends after so long without use; 0: never */
+    int64_t expires_ms;  /* ends then whatever happens */
     int64_t auth_time_s; /* 0: nothing was proven */
     char amr[65];
     char acr[9];
@@ -258,37 +270,48 @@ struct sa_session {
     uint32_t generation; /* 1 for the first token */
 };
 
-/* Begin a login session (no handle) or a token session (its handle's SA_KEY_REFRESH_LOOKUP mac). */
+/*
+ * Begin a login session (no handle) or a token session (its handle's SA_KEY_REFRESH_LOOKUP mac).
+ * SA_OK; SA_NOT_FOUND where its user (subject) is not active or its client (client_row, also that of `host`)
+ * is not there at the moment of the commit; SA_ALREADY_EXISTS for an id or a handle that is in use.
+ */
 SA_MUST_CHECK enum sa_status sa_store_session_open(struct sa_store *store, const struct sa_session *session,
                                                    const uint8_t handle_mac[SA_MAC_LEN],
                                                    const struct sa_audit *audit);
 
-/* A session that is live at `now_ms`: not ended, not expired, its user active and its client there. SA_NOT_FOUND. */
+/* A session that is live at `now_ms`: not ended, not expired, its user active and its client there.
+ * SA_NOT_FOUND. */
 SA_MUST_CHECK enum sa_status sa_store_session_live(struct sa_store *store, const char *id, int64_t now_ms,
                                                    struct sa_session *ret_session);
 
-/* The live session that a refresh token's handle belongs to, for introspection and revocation. SA_NOT_FOUND. */
+/* The live session that a refresh token's handle belongs to, for introspection and revocation. SA_NOT_FOUND.
+ */
 SA_MUST_CHECK enum sa_status sa_store_session_by_handle(struct sa_store *store,
                                                         const uint8_t handle_mac[SA_MAC_LEN], int64_t now_ms,
                                                         struct sa_session *ret_session);
 
 /*
- * End a session. Ending one that has ended is SA_OK and leaves no second record; SA_NOT_FOUND for one that never was.
+ * End a session. Ending one that has ended is SA_OK and leaves no second record; SA_NOT_FOUND for one that
+ * never was.
  */
 SA_MUST_CHECK enum sa_status sa_store_session_end(struct sa_store *store, const char *id, int64_t now_ms,
                                                   const struct sa_audit *audit);
 
 /*
- * Live sessions, newest first, of a subject ("" or NULL: of everybody). `after` is "" or where the last page ended;
- * *ret_next is "" on the last page. *ret_sessions is freed with free().
+ * Live sessions, newest first, of a subject ("" or NULL: of everybody). `after` is "" or where the last page
+ * ended; *ret_next is "" on the last page. *ret_sessions is freed with free(). SA_OK, or SA_NOT_FOUND for an
+ * `after` that names no session.
  */
-SA_MUST_CHECK enum sa_status sa_store_session_list(struct sa_store *store, const char *subject, const char *after,
-                                                   unsigned limit, int64_t now_ms, struct sa_session **ret_sessions,
-                                                   unsigned *ret_count, char ret_next[64]);
+SA_MUST_CHECK enum sa_status sa_store_session_list(struct sa_store *store, const char *subject,
+                                                   const char *after, unsigned limit, int64_t now_ms,
+                                                   struct sa_session **ret_sessions, unsigned *ret_count,
+                                                   char ret_next[64]);
 
-/* Live login sessions with a leader, for the reaper; *ret_sessions is freed with free(). At most SA_PAGE_MAX, after an id. */
-SA_MUST_CHECK enum sa_status sa_store_session_leaders(struct sa_store *store, const char *after_id, int64_t now_ms,
-                                                      struct sa_session **ret_sessions, unsigned *ret_count);
+/* Live login sessions with a leader, for the reaper; *ret_sessions is freed with free(). At most SA_PAGE_MAX,
+ * after an id. */
+SA_MUST_CHECK enum sa_status sa_store_session_leaders(struct sa_store *store, const char *after_id,
+                                                      int64_t now_ms, struct sa_session **ret_sessions,
+                                                      unsigned *ret_count);
 
 /* ---- refresh (design section 7, the table) ---- */
 
@@ -310,18 +333,23 @@ struct sa_refresh {
 };
 
 /*
- * Present a refresh token. Checks client, state and expiry, then generation; the record says what happened (event,
- * outcome and reason are filled in by the store: TOKEN_REFRESH granted or denied, TOKEN_REUSE, TOKEN_ROLLBACK).
+ * Present a refresh token. Checks client, state and expiry, then generation; the record says what happened:
+ * event, outcome, reason and, where there is a row, user, subject and session are filled in by the store.
+ * TOKEN_REFRESH granted (same, rotated, replayed) or denied (unknown, client, ended, expired, user, stale),
+ * TOKEN_REUSE, TOKEN_ROLLBACK.
  *
- *   ret_result   what became of it.
- *   ret_session  the session, with `generation` the one of the token to hand out.
+ * The grace is measured on CLOCK_BOOTTIME. Where the machine was booted since, the wall clock decides, and a
+ * replacement that it puts into the future counts as long past.
+ *
+ *   ret_result   what became of it; 0 where the generation was not looked at. Written with SA_INVALID_GRANT
+ * too. ret_session  the session, with `generation` the one of the token to hand out.
  *
  * Returns SA_OK with SAME, ROTATED or REPLAYED; SA_INVALID_GRANT for the rest, for an unknown handle, another
- * client's, an ended or expired session (then *ret_result is written too where there was a row, else 0). A
- * denial's record is committed as well.
+ * client's, an ended or expired session, a user that is not active. A denial's record is committed as well.
  */
 SA_MUST_CHECK enum sa_status sa_store_refresh(struct sa_store *store, const struct sa_refresh *refresh,
-                                              const struct sa_audit *audit, enum sa_refresh_result *ret_result,
+                                              const struct sa_audit *audit,
+                                              enum sa_refresh_result *ret_result,
                                               struct sa_session *ret_session);
 
 /* ---- revoked access tokens ---- */
@@ -329,15 +357,16 @@ SA_MUST_CHECK enum sa_status sa_store_refresh(struct sa_store *store, const stru
 /* Revoke until `exp_s`, when it dies by itself. Doing so twice is SA_OK. */
 SA_MUST_CHECK enum sa_status sa_store_token_revoke(struct sa_store *store, const char *jti, int64_t exp_s,
                                                    const struct sa_audit *audit);
-SA_MUST_CHECK enum sa_status sa_store_token_is_revoked(struct sa_store *store, const char *jti, bool *ret_revoked);
+SA_MUST_CHECK enum sa_status sa_store_token_is_revoked(struct sa_store *store, const char *jti,
+                                                       bool *ret_revoked);
 
 /* ---- signing keys ---- */
 
 struct sa_key_row {
     char kid[SA_KID_LEN + 1];
     int64_t created_ms;
-    int64_t active_ms; /* signs from then on */
-    int64_t retire_ms; /* until then; 0: no end is set */
+    int64_t active_ms;             /* signs from then on */
+    int64_t retire_ms;             /* until then; 0: no end is set */
     struct sa_secret *private_der; /* freed by sa_key_rows_free */
 };
 
@@ -349,7 +378,10 @@ void sa_key_rows_free(struct sa_key_row *keys, unsigned count);
 
 /* ---- housekeeping ---- */
 
-/* Remove up to `limit` ended sessions and expired revocations that nothing needs any more. */
+/*
+ * Remove up to `limit` sessions and revocations that ended an hour ago or longer: nothing needs them any
+ * more. One that merely idled out is kept to the end of its absolute life.
+ */
 SA_MUST_CHECK enum sa_status sa_store_purge(struct sa_store *store, int64_t now_ms, unsigned limit,
                                             unsigned *ret_removed);
 

@@ -1,0 +1,199 @@
+/* The store from within: what its files share. Private to service/store and its tests. */
+#ifndef SA_STORE_INSIDE_H
+#define SA_STORE_INSIDE_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "service/store/sql.h"
+#include "service/store/store.h"
+
+#define SA_READERS      8u
+#define SA_BATCH_MAX    256u
+#define SA_CLIENT_SLOTS 4096u
+
+/* ---- writing ---- */
+
+/*
+ * One caller's part in a commit. It lives on the caller's stack until the writer posts `done`.
+ *
+ * `run` works in a savepoint of its own. SA_OK keeps what it did, anything else undoes it, unless it set
+ * `keep`: a denial with something to commit. SA_STORAGE and SA_NO_MEMORY take the whole batch with them. It
+ * may change `record` before it is numbered, and set `silent` where there is nothing to record.
+ */
+struct sa_work {
+    enum sa_status (*run)(struct sa_sql *sql, struct sa_work *work); /* NULL: there is only the record */
+    void *context;
+    struct sa_audit record;
+    bool silent;          /* no record */
+    bool keep;            /* commit though the status is not SA_OK */
+    bool clients_changed; /* empty the cache of clients */
+    int64_t uid_added;    /* a uid that is managed from now on; -1: none */
+    int64_t uid_removed;
+    enum sa_status status;
+    struct sa_work *next;
+    sem_t done;
+};
+
+/* A part with this record; NULL: a silent one. */
+struct sa_work sa_work(enum sa_status (*run)(struct sa_sql *sql, struct sa_work *work), void *context,
+                       const struct sa_audit *audit);
+
+/* Hand it to the writer, wait for the commit, return its status: the closure's, or SA_STORAGE. */
+SA_MUST_CHECK enum sa_status sa_store_write(struct sa_store *store, struct sa_work *work);
+
+/* How many wait for the writer; for tests. */
+unsigned sa_store_queued(struct sa_store *store);
+
+struct sa_writer {
+    struct sa_sql *sql;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t wake;
+    struct sa_work *first;
+    struct sa_work **last;
+    unsigned queued;
+    bool stopping;
+    bool dead; /* a commit's outcome is not known: nothing is written any more */
+};
+
+SA_MUST_CHECK enum sa_status sa_writer_start(struct sa_store *store);
+void sa_writer_stop(struct sa_store *store); /* finishes what is queued */
+
+/* ---- reading ---- */
+
+/*
+ * Run `read` on a connection of its own in one snapshot of what is committed. Returns what it returns.
+ */
+SA_MUST_CHECK enum sa_status sa_store_read(struct sa_store *store,
+                                           enum sa_status (*read)(struct sa_sql *sql, void *context),
+                                           void *context);
+
+struct sa_readers {
+    pthread_mutex_t lock;
+    pthread_cond_t freed;
+    struct sa_sql *idle[SA_READERS];
+    unsigned idle_count;
+};
+
+SA_MUST_CHECK enum sa_status sa_readers_open(struct sa_store *store, const char *path, const char *vfs);
+void sa_readers_close(struct sa_store *store);
+
+/* ---- managed uids ---- */
+
+struct sa_managed {
+    const char *path; /* of the file; NULL for none */
+    pthread_rwlock_t lock;
+    uint32_t *uids; /* ascending */
+    size_t count;
+    size_t room;
+};
+
+SA_MUST_CHECK enum sa_status sa_managed_load(struct sa_managed *managed, struct sa_sql *sql);
+/* Before the commit: room in memory for the batch's uids, and the file with them. SA_OK, SA_NO_MEMORY,
+ * SA_STORAGE. */
+SA_MUST_CHECK enum sa_status sa_managed_prepare(struct sa_managed *managed, const struct sa_work *batch);
+/* After it: memory, then the file where something has gone. */
+void sa_managed_commit(struct sa_managed *managed, const struct sa_work *batch);
+/* Instead: the file as it was. */
+void sa_managed_undo(struct sa_managed *managed, const struct sa_work *batch);
+bool sa_managed_has(struct sa_managed *managed, uint32_t uid);
+
+/* ---- clients in memory ---- */
+
+struct sa_client_cache {
+    pthread_rwlock_t lock;
+    uint64_t age;                             /* raised each time that it is emptied */
+    struct sa_client *slots[SA_CLIENT_SLOTS]; /* by a hash of the id; a newcomer takes the place */
+};
+
+void sa_client_cache_empty(struct sa_client_cache *cache);
+
+/* ---- users ---- */
+
+#define SA_USER_COLUMNS                                                                                      \
+    "subject, name, uid, full_name, email, active, not_before_s, not_after_s, must_change, changed_s, "      \
+    "max_days, warn_days, hash"
+
+/* The next column, which is a hash sealed for its subject. SA_INTERNAL where it was sealed for another. */
+SA_MUST_CHECK enum sa_status sa_user_get_hash(struct sa_query *query, const struct sa_keyring *keyring,
+                                              const char *subject, char ret_hash[SA_PASSWORD_HASH_MAX + 1]);
+
+/* ---- audit ---- */
+
+#define SA_AUDIT_TEXT_MAX 320u /* of every text but `detail`; longer ones are cut before they are hashed */
+
+/* The leaf of a record with its number: SHA-256 over 0x00, salt and the encoding that docs/audit.md
+ * describes. */
+void sa_audit_leaf(const struct sa_audit *record, uint64_t sequence, const uint8_t salt[SA_AUDIT_SALT_LEN],
+                   uint8_t ret_leaf[SA_LEAF_LEN]);
+
+SA_MUST_CHECK enum sa_status sa_audit_insert(struct sa_sql *sql, const struct sa_audit *record,
+                                             uint64_t sequence, const uint8_t salt[SA_AUDIT_SALT_LEN]);
+
+/*
+ * Look at the newest `count` records: no number is missing, every leaf is its record's.
+ *   ret_sequence  the last number; 0 where there is none.
+ * Returns SA_OK, SA_INTERNAL (they are not what was written), SA_STORAGE, SA_NO_MEMORY.
+ */
+SA_MUST_CHECK enum sa_status sa_audit_verify(struct sa_sql *sql, unsigned count, uint64_t *ret_sequence);
+
+/* ---- schema ---- */
+
+#define SA_APPLICATION_ID 1935892853 /* "scau" in the header of the file */
+
+struct sa_migration {
+    const char *script; /* ends by setting user_version to its place in the table, from 1 */
+};
+
+/*
+ * Bring a database from its version to the last of the table, each step a transaction.
+ * Returns SA_OK with *ret_version, SA_INVALID_ARGUMENT (not a store of ours, or newer than the table),
+ * SA_STORAGE, SA_NO_MEMORY, SA_INTERNAL; *ret_why says why.
+ */
+SA_MUST_CHECK enum sa_status sa_migrate(struct sa_sql *sql, const struct sa_migration *table, unsigned count,
+                                        uint32_t *ret_version, const char **ret_why);
+
+extern const struct sa_migration sa_migrations[];
+extern const unsigned sa_migration_count;
+
+/* ---- sessions, from another table's change ---- */
+
+/* End the live sessions of a subject, but `spare` ("" for none); of a client. */
+SA_MUST_CHECK enum sa_status sa_sessions_end_of_user(struct sa_sql *sql, const char *subject,
+                                                     const char *spare, int64_t now_ms);
+SA_MUST_CHECK enum sa_status sa_sessions_end_of_client(struct sa_sql *sql, uint32_t client_row,
+                                                       int64_t now_ms);
+
+/* The columns of a session, and how they are read. */
+#define SA_SESSION_COLUMNS                                                                                   \
+    "s.id, s.kind, s.subject, s.user, s.uid, s.client_id, s.client_row, s.service, s.source, s.tty, "        \
+    "s.leader_pid, s.leader_start, s.boot_id, s.audit_session, s.created_ms, s.last_used_ms, s.idle_ms, "    \
+    "s.expires_ms, s.auth_time_s, s.amr, s.acr, s.audiences, s.scope, s.rotates, s.grace_s, s.generation"
+
+/* Where sessions come from that are live at ?1; they come first in the join, whatever the planner thinks. */
+#define SA_SESSION_LIVE                                                                                      \
+    "FROM sessions AS s "                                                                                    \
+    "CROSS JOIN users AS u ON u.subject = s.subject AND u.active <> 0 "                                      \
+    "CROSS JOIN clients AS c ON c.number = s.client_row "                                                    \
+    "WHERE s.ended_ms = 0 AND s.expires_ms > ?1 AND (s.idle_ms = 0 OR s.last_used_ms + s.idle_ms > ?1) "
+void sa_session_read(struct sa_query *query, struct sa_session *ret_session);
+
+struct sa_store {
+    const struct sa_keyring *keyring;
+    void (*fatal)(const char *why);
+    int lock_file;
+    uint32_t schema_version;
+    struct sa_writer writer;
+    struct sa_readers readers;
+    struct sa_managed managed;
+    struct sa_client_cache clients;
+    atomic_bool writable;
+    _Atomic uint64_t sequence; /* of the last record that is committed; the writer alone writes it */
+    _Atomic uint64_t commits;
+    _Atomic uint64_t committed;
+};
+
+#endif

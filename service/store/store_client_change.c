@@ -1,0 +1,182 @@
+#include <assert.h>
+
+#include "service/store/inside.h"
+
+static enum sa_status
+insert_owned(struct sa_sql *sql, const struct sa_client *client)
+{
+    static const char OWNED[] = "INSERT INTO client_owned (client, place, audience) VALUES (?, ?, ?)";
+
+    for (unsigned i = 0; i < client->owned_count; i++) {
+        SA_QUERY(query, sql, OWNED);
+        sa_put_int(&query, client->row);
+        sa_put_int(&query, i);
+        sa_put_text(&query, client->owned[i]);
+        enum sa_status status = sa_query_run(&query);
+        if (status != SA_OK)
+            return status;
+    }
+    return SA_OK;
+}
+
+static enum sa_status
+put_audience(struct sa_sql *sql, uint32_t client_row, const struct sa_client_audience *audience)
+{
+    static const char PUT[] =
+        "INSERT INTO client_audiences (client, audience, scopes, user_group) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET scopes = excluded.scopes, user_group = excluded.user_group";
+
+    SA_QUERY(query, sql, PUT);
+    sa_put_int(&query, client_row);
+    sa_put_text(&query, audience->audience);
+    sa_put_text(&query, audience->scopes);
+    sa_put_text(&query, audience->group);
+    return sa_query_run(&query);
+}
+
+static enum sa_status
+create(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char INSERT[] =
+        "INSERT INTO clients (id, kind, grants, login, access_ttl_s, grace_s, created_ms, "
+        "secret_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    struct sa_client *client = work->context;
+
+    SA_QUERY(query, sql, INSERT);
+    sa_put_text(&query, client->id);
+    sa_put_int(&query, client->kind);
+    sa_put_int(&query, client->grants);
+    sa_put_int(&query, client->login);
+    sa_put_int(&query, client->access_ttl_s);
+    sa_put_int(&query, client->grace_s);
+    sa_put_int(&query, client->created_ms);
+    if (client->has_secret)
+        sa_put_blob(&query, client->secret_mac, SA_MAC_LEN);
+    else
+        sa_put_null(&query);
+    enum sa_status status = sa_query_run(&query);
+    if (status != SA_OK)
+        return status;
+    client->row = (uint32_t)sa_sql_inserted(sql);
+    status = insert_owned(sql, client);
+    for (unsigned i = 0; i < client->audience_count && status == SA_OK; i++)
+        status = put_audience(sql, client->row, &client->audiences[i]);
+    work->clients_changed = true;
+    return status;
+}
+
+enum sa_status
+sa_store_client_create(struct sa_store *store, struct sa_client *client, const struct sa_audit *audit)
+{
+    struct sa_work work = sa_work(create, client, audit);
+
+    assert(client->owned_count <= SA_OWNED_MAX && client->audience_count <= SA_AUDIENCES_MAX);
+    return sa_store_write(store, &work);
+}
+
+struct change {
+    const char *id;
+    const struct sa_client_audience *audience; /* put */
+    const char *removed;                       /* taken away */
+    int64_t now_ms;
+};
+
+static enum sa_status
+find_row(struct sa_sql *sql, const char *id, uint32_t *ret_row)
+{
+    static const char ROW[] = "SELECT number FROM clients WHERE id = ?";
+
+    SA_QUERY(query, sql, ROW);
+    sa_put_text(&query, id);
+    enum sa_status status = sa_query_step(&query);
+    if (status == SA_OK)
+        *ret_row = (uint32_t)sa_get_int(&query);
+    return status;
+}
+
+static enum sa_status
+delete_client(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char DELETE[] = "DELETE FROM clients WHERE number = ?";
+    const struct change *change = work->context;
+    uint32_t row;
+    enum sa_status status = find_row(sql, change->id, &row);
+
+    if (status == SA_OK)
+        status = sa_sessions_end_of_client(sql, row, change->now_ms);
+    if (status != SA_OK)
+        return status;
+    work->clients_changed = true;
+    SA_QUERY(query, sql, DELETE);
+    sa_put_int(&query, row);
+    return sa_query_run(&query);
+}
+
+enum sa_status
+sa_store_client_delete(struct sa_store *store, const char *id, int64_t now_ms, const struct sa_audit *audit)
+{
+    struct change change = {.id = id, .now_ms = now_ms};
+    struct sa_work work = sa_work(delete_client, &change, audit);
+
+    if (strcmp(id, SA_HOST_CLIENT) == 0)
+        return SA_PERMISSION_DENIED;
+    return sa_store_write(store, &work);
+}
+
+static enum sa_status
+set_audience(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char COUNT[] = "SELECT count(*) FROM client_audiences WHERE client = ?";
+    const struct change *change = work->context;
+    uint32_t row;
+    enum sa_status status = find_row(sql, change->id, &row);
+
+    if (status == SA_OK)
+        status = put_audience(sql, row, change->audience);
+    if (status != SA_OK)
+        return status;
+    work->clients_changed = true;
+    SA_QUERY(query, sql, COUNT);
+    sa_put_int(&query, row);
+    status = sa_query_step(&query);
+    if (status != SA_OK)
+        return status;
+    return sa_get_int(&query) <= (int64_t)SA_AUDIENCES_MAX ? SA_OK : SA_INVALID_ARGUMENT;
+}
+
+enum sa_status
+sa_store_client_set_audience(struct sa_store *store, const char *id,
+                             const struct sa_client_audience *audience, const struct sa_audit *audit)
+{
+    struct change change = {.id = id, .audience = audience};
+    struct sa_work work = sa_work(set_audience, &change, audit);
+
+    return sa_store_write(store, &work);
+}
+
+static enum sa_status
+remove_audience(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char REMOVE[] = "DELETE FROM client_audiences WHERE audience = ? "
+                                 "AND client = (SELECT number FROM clients WHERE id = ?)";
+    const struct change *change = work->context;
+
+    work->clients_changed = true;
+    SA_QUERY(query, sql, REMOVE);
+    sa_put_text(&query, change->removed);
+    sa_put_text(&query, change->id);
+    enum sa_status status = sa_query_run(&query);
+    if (status != SA_OK)
+        return status;
+    return sa_query_changed(&query) > 0 ? SA_OK : SA_NOT_FOUND;
+}
+
+enum sa_status
+sa_store_client_remove_audience(struct sa_store *store, const char *id, const char *audience,
+                                const struct sa_audit *audit)
+{
+    struct change change = {.id = id, .removed = audience};
+    struct sa_work work = sa_work(remove_audience, &change, audit);
+
+    return sa_store_write(store, &work);
+}

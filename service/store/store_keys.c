@@ -1,0 +1,178 @@
+/* Signing keys, whose private halves are sealed, and access tokens that were revoked one by one. */
+#include <stdlib.h>
+
+#include "service/store/inside.h"
+
+#define TABLE      "signing_keys"
+#define PRIVATE    "private"
+#define SEALED_MAX (SA_JWT_PRIVATE_MAX + SA_SEAL_OVERHEAD)
+
+struct adding {
+    const struct sa_keyring *keyring;
+    const struct sa_key_row *key;
+};
+
+static enum sa_status
+add(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char INSERT[] =
+        "INSERT INTO signing_keys (kid, created_ms, active_ms, retire_ms, private) VALUES (?, ?, ?, ?, ?)";
+    const struct adding *adding = work->context;
+    const struct sa_key_row *key = adding->key;
+    struct sa_bytes plain = sa_secret_bytes(key->private_der);
+    uint8_t sealed[SEALED_MAX];
+
+    if (plain.len > SA_JWT_PRIVATE_MAX)
+        return SA_INTERNAL;
+    sa_keyring_seal(adding->keyring, TABLE, PRIVATE, sa_bytes_of(key->kid), plain, sealed);
+    SA_QUERY(query, sql, INSERT);
+    sa_put_text(&query, key->kid);
+    sa_put_int(&query, key->created_ms);
+    sa_put_int(&query, key->active_ms);
+    sa_put_int(&query, key->retire_ms);
+    sa_put_blob(&query, sealed, plain.len + SA_SEAL_OVERHEAD);
+    return sa_query_run(&query);
+}
+
+enum sa_status
+sa_store_key_add(struct sa_store *store, const struct sa_key_row *key, const struct sa_audit *audit)
+{
+    struct adding adding = {store->keyring, key};
+    struct sa_work work = sa_work(add, &adding, audit);
+
+    return sa_store_write(store, &work);
+}
+
+void
+sa_key_rows_free(struct sa_key_row *keys, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        sa_secret_free(keys[i].private_der);
+    free(keys);
+}
+
+struct listing {
+    const struct sa_keyring *keyring;
+    struct sa_key_row *keys;
+    unsigned count;
+};
+
+static enum sa_status
+get_private(struct sa_query *query, const struct sa_keyring *keyring, const char *kid,
+            struct sa_secret **ret_secret)
+{
+    uint8_t sealed[SEALED_MAX];
+    size_t len = sa_get_blob(query, sealed, sizeof(sealed));
+    enum sa_status status = sa_query_done(query);
+
+    if (status != SA_OK)
+        return status;
+    if (len <= SA_SEAL_OVERHEAD)
+        return SA_INTERNAL;
+    SA_OWN(sa_secret) secret = sa_secret_new(len - SA_SEAL_OVERHEAD);
+    if (secret == NULL)
+        return SA_NO_MEMORY;
+    status = sa_keyring_unseal(keyring, TABLE, PRIVATE, sa_bytes_of(kid), sa_bytes(sealed, len),
+                               sa_secret_data(secret));
+    if (status == SA_OK)
+        *ret_secret = sa_secret_take(&secret);
+    return status;
+}
+
+static enum sa_status
+read_keys(struct sa_sql *sql, void *context)
+{
+    static const char KEYS[] = "SELECT kid, created_ms, active_ms, retire_ms, private FROM signing_keys "
+                               "ORDER BY created_ms, kid LIMIT ?";
+    struct listing *listing = context;
+    enum sa_status status;
+
+    SA_QUERY(query, sql, KEYS);
+    sa_put_int(&query, SA_KEYS_MAX);
+    while ((status = sa_query_step(&query)) == SA_OK) {
+        struct sa_key_row *key = &listing->keys[listing->count];
+
+        sa_get_text(&query, key->kid, sizeof(key->kid));
+        key->created_ms = sa_get_int(&query);
+        key->active_ms = sa_get_int(&query);
+        key->retire_ms = sa_get_int(&query);
+        status = get_private(&query, listing->keyring, key->kid, &key->private_der);
+        if (status != SA_OK)
+            return status;
+        listing->count++;
+    }
+    return status == SA_NOT_FOUND ? SA_OK : status;
+}
+
+enum sa_status
+sa_store_key_list(struct sa_store *store, struct sa_key_row **ret_keys, unsigned *ret_count)
+{
+    struct listing listing = {.keyring = store->keyring};
+
+    listing.keys = calloc(SA_KEYS_MAX, sizeof(*listing.keys));
+    if (listing.keys == NULL)
+        return SA_NO_MEMORY;
+    enum sa_status status = sa_store_read(store, read_keys, &listing);
+    if (status != SA_OK) {
+        sa_key_rows_free(listing.keys, listing.count);
+        return status;
+    }
+    *ret_keys = listing.keys;
+    *ret_count = listing.count;
+    return SA_OK;
+}
+
+/* ---- revoked access tokens ---- */
+
+struct revoking {
+    const char *jti;
+    int64_t exp_s;
+};
+
+static enum sa_status
+revoke(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char INSERT[] =
+        "INSERT INTO revoked_tokens (jti, exp_s) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    const struct revoking *revoking = work->context;
+
+    SA_QUERY(query, sql, INSERT);
+    sa_put_text(&query, revoking->jti);
+    sa_put_int(&query, revoking->exp_s);
+    return sa_query_run(&query);
+}
+
+enum sa_status
+sa_store_token_revoke(struct sa_store *store, const char *jti, int64_t exp_s, const struct sa_audit *audit)
+{
+    struct revoking revoking = {jti, exp_s};
+    struct sa_work work = sa_work(revoke, &revoking, audit);
+
+    return sa_store_write(store, &work);
+}
+
+static enum sa_status
+find_revoked(struct sa_sql *sql, void *context)
+{
+    static const char FIND[] = "SELECT 1 FROM revoked_tokens WHERE jti = ?";
+
+    SA_QUERY(query, sql, FIND);
+    sa_put_text(&query, context);
+    return sa_query_step(&query);
+}
+
+enum sa_status
+sa_store_token_is_revoked(struct sa_store *store, const char *jti, bool *ret_revoked)
+{
+    char key[SA_JTI_LEN + 1];
+
+    *ret_revoked = false;
+    if (strnlen(jti, sizeof(key)) > SA_JTI_LEN)
+        return SA_OK;
+    strcpy(key, jti);
+    enum sa_status status = sa_store_read(store, find_revoked, key);
+    if (status != SA_OK && status != SA_NOT_FOUND)
+        return status;
+    *ret_revoked = status == SA_OK;
+    return SA_OK;
+}

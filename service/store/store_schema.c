@@ -1,0 +1,158 @@
+/* The tables, as steps from each version to the next. A step that has been released is never changed again.
+ */
+#include "service/store/inside.h"
+
+#define STRINGIFY(value) #value
+#define TEXT_OF(value)   STRINGIFY(value)
+
+/* Times are as in store.h. Lists within a session are separated by newlines, which no audience can hold. */
+static const char FIRST[] = "PRAGMA application_id = " TEXT_OF(
+    SA_APPLICATION_ID) ";"
+
+                       "CREATE TABLE users ("
+                       "  subject TEXT PRIMARY KEY,"
+                       "  name TEXT NOT NULL UNIQUE,"
+                       "  uid INTEGER NOT NULL UNIQUE CHECK (uid BETWEEN 0 AND 4294967295),"
+                       "  full_name TEXT NOT NULL,"
+                       "  email TEXT NOT NULL,"
+                       "  active INTEGER NOT NULL,"
+                       "  not_before_s INTEGER NOT NULL,"
+                       "  not_after_s INTEGER NOT NULL,"
+                       "  must_change INTEGER NOT NULL,"
+                       "  changed_s INTEGER NOT NULL,"
+                       "  max_days INTEGER NOT NULL,"
+                       "  warn_days INTEGER NOT NULL,"
+                       "  hash BLOB" /* sealed; NULL for none */
+                       ") STRICT;"
+
+                       "CREATE TABLE user_groups ("
+                       "  subject TEXT NOT NULL REFERENCES users ON DELETE CASCADE,"
+                       "  place INTEGER NOT NULL,"
+                       "  name TEXT NOT NULL,"
+                       "  PRIMARY KEY (subject, place)"
+                       ") STRICT, WITHOUT ROWID;"
+
+                       /* AUTOINCREMENT: a number that was used is never used again. */
+                       "CREATE TABLE clients ("
+                       "  number INTEGER PRIMARY KEY AUTOINCREMENT CHECK (number BETWEEN 1 AND 4294967295),"
+                       "  id TEXT NOT NULL UNIQUE,"
+                       "  kind INTEGER NOT NULL,"
+                       "  grants INTEGER NOT NULL,"
+                       "  login INTEGER NOT NULL,"
+                       "  access_ttl_s INTEGER NOT NULL,"
+                       "  grace_s INTEGER NOT NULL,"
+                       "  created_ms INTEGER NOT NULL,"
+                       "  secret_mac BLOB"
+                       ") STRICT;"
+
+                       "CREATE TABLE client_owned ("
+                       "  client INTEGER NOT NULL REFERENCES clients ON DELETE CASCADE,"
+                       "  place INTEGER NOT NULL,"
+                       "  audience TEXT NOT NULL,"
+                       "  PRIMARY KEY (client, place)"
+                       ") STRICT, WITHOUT ROWID;"
+
+                       "CREATE TABLE client_audiences ("
+                       "  client INTEGER NOT NULL REFERENCES clients ON DELETE CASCADE,"
+                       "  audience TEXT NOT NULL,"
+                       "  scopes TEXT NOT NULL,"
+                       "  user_group TEXT NOT NULL,"
+                       "  PRIMARY KEY (client, audience)"
+                       ") STRICT, WITHOUT ROWID;"
+
+                       "INSERT INTO clients (id, kind, grants, login, access_ttl_s, grace_s, created_ms)"
+                       "  VALUES ('" SA_HOST_CLIENT
+                       "', 3, 0, 0, 0, 0, CAST(strftime('%s', 'now') AS INTEGER) * 1000);"
+
+                       /* No foreign keys: a session that has ended outlives its user and its client until it
+                          is purged. */
+                       "CREATE TABLE sessions ("
+                       "  number INTEGER PRIMARY KEY,"
+                       "  id TEXT NOT NULL UNIQUE,"
+                       "  kind INTEGER NOT NULL,"
+                       "  subject TEXT NOT NULL,"
+                       "  user TEXT NOT NULL,"
+                       "  uid INTEGER NOT NULL,"
+                       "  client_id TEXT NOT NULL,"
+                       "  client_row INTEGER NOT NULL,"
+                       "  service TEXT NOT NULL,"
+                       "  source TEXT NOT NULL,"
+                       "  tty TEXT NOT NULL,"
+                       "  leader_pid INTEGER NOT NULL,"
+                       "  leader_start INTEGER NOT NULL,"
+                       "  boot_id BLOB NOT NULL,"
+                       "  audit_session INTEGER NOT NULL,"
+                       "  created_ms INTEGER NOT NULL,"
+                       "  last_used_ms INTEGER NOT NULL,"
+                       "  idle_ms INTEGER NOT NULL,"
+                       "  expires_ms INTEGER NOT NULL,"
+                       "  ended_ms INTEGER NOT NULL DEFAULT 0," /* 0: it has not */
+                       "  auth_time_s INTEGER NOT NULL,"
+                       "  amr TEXT NOT NULL,"
+                       "  acr TEXT NOT NULL,"
+                       "  audiences TEXT NOT NULL,"
+                       "  scope TEXT NOT NULL,"
+                       "  rotates INTEGER NOT NULL,"
+                       "  grace_s INTEGER NOT NULL,"
+                       "  handle_mac BLOB,"
+                       "  generation INTEGER NOT NULL CHECK (generation BETWEEN 0 AND 4294967295),"
+                       /* When generations G-1 and G-2 were replaced, by both clocks, and in which boot; NULL:
+                          there was none. */
+                       "  replaced1_boot_ms INTEGER,"
+                       "  replaced1_wall_ms INTEGER,"
+                       "  replaced1_boot_id BLOB,"
+                       "  replaced2_boot_ms INTEGER,"
+                       "  replaced2_wall_ms INTEGER,"
+                       "  replaced2_boot_id BLOB"
+                       ") STRICT;"
+                       "CREATE UNIQUE INDEX sessions_handle ON sessions (handle_mac) WHERE handle_mac IS NOT "
+                       "NULL;"
+                       "CREATE INDEX sessions_subject ON sessions (subject) WHERE ended_ms = 0;"
+                       "CREATE INDEX sessions_client ON sessions (client_row) WHERE ended_ms = 0;"
+                       "CREATE INDEX sessions_leader ON sessions (id) WHERE ended_ms = 0 AND kind = 1 AND "
+                       "leader_pid > 0;"
+                       "CREATE INDEX sessions_ended ON sessions (ended_ms) WHERE ended_ms > 0;"
+                       "CREATE INDEX sessions_expiry ON sessions (expires_ms);"
+
+                       "CREATE TABLE revoked_tokens ("
+                       "  jti TEXT PRIMARY KEY,"
+                       "  exp_s INTEGER NOT NULL"
+                       ") STRICT, WITHOUT ROWID;"
+                       "CREATE INDEX revoked_tokens_expiry ON revoked_tokens (exp_s);"
+
+                       "CREATE TABLE signing_keys ("
+                       "  kid TEXT PRIMARY KEY,"
+                       "  created_ms INTEGER NOT NULL,"
+                       "  active_ms INTEGER NOT NULL,"
+                       "  retire_ms INTEGER NOT NULL,"
+                       "  private BLOB NOT NULL" /* sealed */
+                       ") STRICT;"
+
+                       "CREATE TABLE audit ("
+                       "  sequence INTEGER PRIMARY KEY,"
+                       "  time_ms INTEGER NOT NULL,"
+                       "  event INTEGER NOT NULL,"
+                       "  outcome INTEGER NOT NULL,"
+                       "  request_id INTEGER NOT NULL,"
+                       "  actor_uid INTEGER NOT NULL,"
+                       "  acting_uid INTEGER NOT NULL,"
+                       "  actor_pid INTEGER NOT NULL,"
+                       "  login_uid INTEGER NOT NULL,"
+                       "  audit_session INTEGER NOT NULL,"
+                       "  reason TEXT,"
+                       "  user TEXT,"
+                       "  subject TEXT,"
+                       "  client_id TEXT,"
+                       "  session_id TEXT,"
+                       "  service TEXT,"
+                       "  source TEXT,"
+                       "  gateway TEXT,"
+                       "  detail TEXT,"
+                       "  salt BLOB NOT NULL,"
+                       "  leaf BLOB NOT NULL"
+                       ") STRICT;"
+
+                       "PRAGMA user_version = 1;";
+
+const struct sa_migration sa_migrations[] = {{FIRST}};
+const unsigned sa_migration_count = SA_COUNT(sa_migrations);

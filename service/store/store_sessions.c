@@ -1,0 +1,323 @@
+#include <assert.h>
+#include <stdlib.h>
+
+#include "service/store/inside.h"
+
+/* ---- a row ---- */
+
+static void
+read_audiences(struct sa_query *query, struct sa_session *session)
+{
+    char text[SA_JWT_AUDIENCES * (SA_JWT_AUDIENCE_MAX + 1) + 1];
+    char *rest = text;
+    char *audience;
+
+    sa_get_text(query, text, sizeof(text));
+    session->aud_count = 0;
+    while ((audience = strsep(&rest, "\n")) != NULL && session->aud_count < SA_JWT_AUDIENCES) {
+        size_t len = strnlen(audience, SA_JWT_AUDIENCE_MAX);
+
+        if (len > 0)
+            memcpy(session->aud[session->aud_count++], audience, len);
+    }
+}
+
+static void
+write_audiences(const struct sa_session *session,
+                char ret_text[SA_JWT_AUDIENCES * (SA_JWT_AUDIENCE_MAX + 1) + 1])
+{
+    char *at = ret_text;
+
+    for (unsigned i = 0; i < session->aud_count; i++) {
+        at = stpcpy(at, i == 0 ? "" : "\n");
+        at = stpcpy(at, session->aud[i]);
+    }
+    *at = '\0';
+}
+
+void
+sa_session_read(struct sa_query *query, struct sa_session *session)
+{
+    memset(session, 0, sizeof(*session));
+    sa_get_text(query, session->id, sizeof(session->id));
+    session->kind = (enum sa_session_kind)sa_get_int(query);
+    sa_get_text(query, session->subject, sizeof(session->subject));
+    sa_get_text(query, session->user, sizeof(session->user));
+    session->uid = (uint32_t)sa_get_int(query);
+    sa_get_text(query, session->client_id, sizeof(session->client_id));
+    session->client_row = (uint32_t)sa_get_int(query);
+    sa_get_text(query, session->service, sizeof(session->service));
+    sa_get_text(query, session->source, sizeof(session->source));
+    sa_get_text(query, session->tty, sizeof(session->tty));
+    session->leader_pid = (uint32_t)sa_get_int(query);
+    session->leader_start = (uint64_t)sa_get_int(query);
+    sa_get_blob(query, session->boot_id, sizeof(session->boot_id));
+    session->audit_session = sa_get_int(query);
+    session->created_ms = sa_get_int(query);
+    session->last_used_ms = sa_get_int(query);
+    session->idle_ms = sa_get_int(query);
+    session->expires_ms = sa_get_int(query);
+    session->auth_time_s = sa_get_int(query);
+    sa_get_text(query, session->amr, sizeof(session->amr));
+    sa_get_text(query, session->acr, sizeof(session->acr));
+    read_audiences(query, session);
+    sa_get_text(query, session->scope, sizeof(session->scope));
+    session->rotates = sa_get_int(query) != 0;
+    session->grace_s = (uint32_t)sa_get_int(query);
+    session->generation = (uint32_t)sa_get_int(query);
+}
+
+/* ---- begin ---- */
+
+struct opening {
+    const struct sa_session *session;
+    const uint8_t *handle_mac;
+};
+
+/* Whoever was disabled or deleted since the caller looked gets no session that outlives it. */
+static enum sa_status
+check_owner(struct sa_sql *sql, const struct sa_session *session)
+{
+    static const char OWNER[] =
+        "SELECT 1 FROM users, clients WHERE subject = ? AND active <> 0 AND number = ?";
+
+    SA_QUERY(query, sql, OWNER);
+    sa_put_text(&query, session->subject);
+    sa_put_int(&query, session->client_row);
+    return sa_query_step(&query);
+}
+
+static enum sa_status
+open_session(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char INSERT[] =
+        "INSERT INTO sessions (id, kind, subject, user, uid, client_id, client_row, service, source, tty, "
+        "leader_pid, leader_start, boot_id, audit_session, created_ms, last_used_ms, idle_ms, expires_ms, "
+        "auth_time_s, amr, acr, audiences, scope, rotates, grace_s, generation, handle_mac) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    const struct opening *opening = work->context;
+    const struct sa_session *session = opening->session;
+    char audiences[SA_JWT_AUDIENCES * (SA_JWT_AUDIENCE_MAX + 1) + 1];
+    enum sa_status status = check_owner(sql, session);
+
+    if (status != SA_OK)
+        return status;
+    write_audiences(session, audiences);
+    SA_QUERY(query, sql, INSERT);
+    sa_put_text(&query, session->id);
+    sa_put_int(&query, session->kind);
+    sa_put_text(&query, session->subject);
+    sa_put_text(&query, session->user);
+    sa_put_int(&query, session->uid);
+    sa_put_text(&query, session->client_id);
+    sa_put_int(&query, session->client_row);
+    sa_put_text(&query, session->service);
+    sa_put_text(&query, session->source);
+    sa_put_text(&query, session->tty);
+    sa_put_int(&query, session->leader_pid);
+    sa_put_int(&query, (int64_t)session->leader_start);
+    sa_put_blob(&query, session->boot_id, sizeof(session->boot_id));
+    sa_put_int(&query, session->audit_session);
+    sa_put_int(&query, session->created_ms);
+    sa_put_int(&query, session->last_used_ms);
+    sa_put_int(&query, session->idle_ms);
+    sa_put_int(&query, session->expires_ms);
+    sa_put_int(&query, session->auth_time_s);
+    sa_put_text(&query, session->amr);
+    sa_put_text(&query, session->acr);
+    sa_put_text(&query, audiences);
+    sa_put_text(&query, session->scope);
+    sa_put_int(&query, session->rotates);
+    sa_put_int(&query, session->grace_s);
+    sa_put_int(&query, session->generation);
+    if (opening->handle_mac == NULL)
+        sa_put_null(&query);
+    else
+        sa_put_blob(&query, opening->handle_mac, SA_MAC_LEN);
+    return sa_query_run(&query);
+}
+
+enum sa_status
+sa_store_session_open(struct sa_store *store, const struct sa_session *session,
+                      const uint8_t handle_mac[SA_MAC_LEN], const struct sa_audit *audit)
+{
+    struct opening opening = {session, handle_mac};
+    struct sa_work work = sa_work(open_session, &opening, audit);
+
+    assert(session->aud_count <= SA_JWT_AUDIENCES);
+    return sa_store_write(store, &work);
+}
+
+/* ---- look ---- */
+
+struct lookup {
+    const char *text;
+    int64_t now_ms;
+    const char *id;
+    const uint8_t *handle_mac; /* where there is no id */
+    struct sa_session *session;
+};
+
+static enum sa_status
+find(struct sa_sql *sql, void *context)
+{
+    const struct lookup *lookup = context;
+    struct sa_session session;
+
+    SA_QUERY(query, sql, lookup->text);
+    sa_put_int(&query, lookup->now_ms);
+    if (lookup->id != NULL)
+        sa_put_text(&query, lookup->id);
+    else
+        sa_put_blob(&query, lookup->handle_mac, SA_MAC_LEN);
+    enum sa_status status = sa_query_step(&query);
+    if (status != SA_OK)
+        return status;
+    sa_session_read(&query, &session);
+    status = sa_query_done(&query);
+    if (status == SA_OK)
+        *lookup->session = session;
+    return status;
+}
+
+enum sa_status
+sa_store_session_live(struct sa_store *store, const char *id, int64_t now_ms, struct sa_session *ret_session)
+{
+    static const char BY_ID[] = "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE "AND s.id = ?2";
+    struct lookup lookup = {.text = BY_ID, .now_ms = now_ms, .id = id, .session = ret_session};
+
+    return sa_store_read(store, find, &lookup);
+}
+
+enum sa_status
+sa_store_session_by_handle(struct sa_store *store, const uint8_t handle_mac[SA_MAC_LEN], int64_t now_ms,
+                           struct sa_session *ret_session)
+{
+    static const char BY_HANDLE[] = "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE "AND s.handle_mac = ?2";
+    struct lookup lookup = {
+        .text = BY_HANDLE, .now_ms = now_ms, .handle_mac = handle_mac, .session = ret_session};
+
+    return sa_store_read(store, find, &lookup);
+}
+
+struct listing {
+    const char *subject;
+    const char *after;
+    unsigned limit;
+    int64_t now_ms;
+    struct sa_session *sessions;
+    unsigned count;
+    bool more;
+};
+
+/* All rows of a query that is bound, up to the limit. */
+static enum sa_status
+read_list(struct sa_query *query, struct listing *listing)
+{
+    enum sa_status status;
+
+    while ((status = sa_query_step(query)) == SA_OK) {
+        if (listing->count == listing->limit) {
+            listing->more = true;
+            return SA_OK;
+        }
+        sa_session_read(query, &listing->sessions[listing->count++]);
+    }
+    return status == SA_NOT_FOUND ? sa_query_done(query) : status;
+}
+
+/* Sessions are listed by the order in which they were opened, which their ids do not show. */
+static enum sa_status
+find_place(struct sa_sql *sql, const char *after, int64_t *ret_place)
+{
+    static const char PLACE[] = "SELECT number FROM sessions WHERE id = ?";
+
+    if (after[0] == '\0') {
+        *ret_place = INT64_MAX;
+        return SA_OK;
+    }
+    SA_QUERY(query, sql, PLACE);
+    sa_put_text(&query, after);
+    enum sa_status status = sa_query_step(&query);
+    if (status == SA_OK)
+        *ret_place = sa_get_int(&query);
+    return status;
+}
+
+static enum sa_status
+read_newest(struct sa_sql *sql, void *context)
+{
+    static const char ALL[] =
+        "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE "AND s.number < ?2 ORDER BY s.number DESC LIMIT ?3";
+    static const char OF_ONE[] = "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE
+                                 "AND s.number < ?2 AND s.subject = ?4 ORDER BY s.number DESC LIMIT ?3";
+    struct listing *listing = context;
+    bool all = listing->subject == NULL || listing->subject[0] == '\0';
+    int64_t place;
+    enum sa_status status = find_place(sql, listing->after, &place);
+
+    if (status != SA_OK)
+        return status;
+    SA_QUERY(query, sql, all ? ALL : OF_ONE);
+    sa_put_int(&query, listing->now_ms);
+    sa_put_int(&query, place);
+    sa_put_int(&query, (int64_t)listing->limit + 1);
+    if (!all)
+        sa_put_text(&query, listing->subject);
+    return read_list(&query, listing);
+}
+
+enum sa_status
+sa_store_session_list(struct sa_store *store, const char *subject, const char *after, unsigned limit,
+                      int64_t now_ms, struct sa_session **ret_sessions, unsigned *ret_count,
+                      char ret_next[64])
+{
+    struct listing listing = {.subject = subject, .after = after, .limit = limit, .now_ms = now_ms};
+
+    assert(limit >= 1 && limit <= SA_PAGE_MAX);
+    listing.sessions = calloc(limit, sizeof(*listing.sessions));
+    if (listing.sessions == NULL)
+        return SA_NO_MEMORY;
+    enum sa_status status = sa_store_read(store, read_newest, &listing);
+    if (status != SA_OK) {
+        free(listing.sessions);
+        return status;
+    }
+    *ret_sessions = listing.sessions;
+    *ret_count = listing.count;
+    strcpy(ret_next, listing.more ? listing.sessions[listing.count - 1].id : "");
+    return SA_OK;
+}
+
+static enum sa_status
+read_leaders(struct sa_sql *sql, void *context)
+{
+    static const char LEADERS[] = "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE
+                                  "AND s.kind = 1 AND s.leader_pid > 0 AND s.id > ?2 ORDER BY s.id LIMIT ?3";
+    struct listing *listing = context;
+
+    SA_QUERY(query, sql, LEADERS);
+    sa_put_int(&query, listing->now_ms);
+    sa_put_text(&query, listing->after);
+    sa_put_int(&query, listing->limit);
+    return read_list(&query, listing);
+}
+
+enum sa_status
+sa_store_session_leaders(struct sa_store *store, const char *after_id, int64_t now_ms,
+                         struct sa_session **ret_sessions, unsigned *ret_count)
+{
+    struct listing listing = {.after = after_id, .limit = SA_PAGE_MAX, .now_ms = now_ms};
+
+    listing.sessions = calloc(SA_PAGE_MAX, sizeof(*listing.sessions));
+    if (listing.sessions == NULL)
+        return SA_NO_MEMORY;
+    enum sa_status status = sa_store_read(store, read_leaders, &listing);
+    if (status != SA_OK) {
+        free(listing.sessions);
+        return status;
+    }
+    *ret_sessions = listing.sessions;
+    *ret_count = listing.count;
+    return SA_OK;
+}
