@@ -181,6 +181,7 @@ answers_that_are_not_legal_are_malformed_and_end_the_connection(void **state)
             fail_msg("play %zu gives %d", i, (int)status);
         assert_string_equal(error.words, "the daemon's answer is malformed");
         assert_int_equal(ask(stage, connection, 2000, &error), SA_CONNECTION);
+        assert_int_equal(error.os_error, EPIPE); /* at once */
         kill(stage->child, SIGKILL);
         waitpid(stage->child, NULL, 0);
         close(stage->listener);
