@@ -9,11 +9,19 @@ host_users() {
         getent passwd "$name" > /dev/null ||
             useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin "$name"
     done
-    useradd -m -s /bin/bash -u 2001 alice
-    useradd -m -s /bin/bash -u 2002 bob
+    host_person alice 2001
+    host_person bob 2002
     usermod -aG sudo alice
-    usermod -p '!' alice
-    usermod -p '!' bob
+}
+
+# host_person NAME UID: whoever has the name or the uid on the real host gives way here.
+host_person() {
+    local other
+    for other in "$1" "$(getent passwd "$2" | cut -d: -f1)"; do
+        ! getent passwd "$other" > /dev/null || userdel -f "$other"
+    done
+    useradd -m -s /bin/bash -u "$2" "$1"
+    usermod -p '!' "$1"
 }
 
 host_syslog() {
