@@ -247,6 +247,7 @@ closed(struct sa_tag *tag, SA_UNUSED bool ok)
     if (call->kind->closed != NULL)
         call->kind->closed(call, call->cancelled != 0);
     sa_streams_leave(&call->gateway->streams, call);
+    atomic_fetch_sub(&call->gateway->open_calls, 1);
     sa_gcall_unref(call);
     sa_gcall_unref(call); /* the batch's, and the call's own */
 }
@@ -281,6 +282,7 @@ serve(struct sa_gcall *call)
                   .data.recv_close_on_server.cancelled = &call->cancelled};
     char *name = grpc_call_get_peer(call->call);
 
+    atomic_fetch_add(&call->gateway->open_calls, 1);
     call->kind = kind_of(call->details.method);
     call->peer = sa_peers_get(call->gateway->peers, name);
     gpr_free(name);

@@ -15,6 +15,7 @@ struct sa_gateway {
     struct sa_peers *peers;
     struct sa_descriptors *descriptors;
     struct sa_streams streams;
+    atomic_uint open_calls; /* of any kind, from request to close */
     grpc_server *server;
     grpc_completion_queue *queue;
 };

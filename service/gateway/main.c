@@ -16,14 +16,17 @@
 #include "service/gateway/options.h"
 #include "service/gateway/server.h"
 
-#define LINGER_MS 1000 /* after the last call: for the last bytes of connections that are still open */
+#define DRAIN_STEP_MS 100
+#define QUIET_MS      1000 /* with no call running, peers have so long to acknowledge the end: some never do */
+#define LINGER_MS     1000 /* after the last call: for the last bytes of connections that are still open */
 
 struct program {
     struct sa_gateway_options options;
     struct sa_gateway gateway;
     struct sa_front *front;
     struct sa_loop_timer drain_timer;
-    bool stopping, cancelled;
+    int64_t stopping_ms; /* since when; 0: it runs */
+    bool cancelled;
     atomic_bool drained;
     bool lingering;
 };
@@ -79,34 +82,41 @@ daemon_state(void *user, bool connected)
 
 /* --- stopping --- */
 
-/* Running calls have had their time. */
+/* Running calls end by themselves, or after their time. */
 static void
 drain_due(struct sa_loop_timer *timer)
 {
     struct program *program = (struct program *)((char *)timer - offsetof(struct program, drain_timer));
+    unsigned calls = atomic_load(&program->gateway.open_calls);
+    int64_t elapsed_ms = sa_loop_now_ms() - program->stopping_ms;
+    bool late = elapsed_ms >= (int64_t)program->options.drain_seconds * 1000;
 
     if (program->cancelled || program->lingering) {
         sa_loop_stop(program->gateway.loop);
-        return;
+    } else if (late || (calls == 0 && elapsed_ms >= QUIET_MS)) {
+        if (calls > 0)
+            sa_log(SA_LOG_WARNING, "%u calls still run after %u s: cancelled", calls,
+                   program->options.drain_seconds);
+        program->cancelled = true;
+        sa_server_cancel(&program->gateway);
+        sa_loop_arm(program->gateway.loop, timer, LINGER_MS);
+    } else {
+        sa_loop_arm(program->gateway.loop, timer, DRAIN_STEP_MS);
     }
-    sa_log(SA_LOG_WARNING, "calls are still running after %u s: cancelled", program->options.drain_seconds);
-    program->cancelled = true;
-    sa_server_cancel(&program->gateway);
-    sa_loop_arm(program->gateway.loop, timer, LINGER_MS);
 }
 
 static void
 begin_to_stop(struct program *program)
 {
-    if (program->stopping)
+    if (program->stopping_ms != 0)
         return;
-    program->stopping = true;
+    program->stopping_ms = sa_loop_now_ms();
     sa_log(SA_LOG_INFO, "stopping: no new calls, running ones end within %u s",
            program->options.drain_seconds);
     sa_front_stop(program->front);
     sa_streams_stop(&program->gateway.streams);
     sa_server_drain(&program->gateway);
-    sa_loop_arm(program->gateway.loop, &program->drain_timer, (int64_t)program->options.drain_seconds * 1000);
+    sa_loop_arm(program->gateway.loop, &program->drain_timer, DRAIN_STEP_MS);
 }
 
 /* The last call has ended; its last bytes may still be on their way through the front. */
@@ -173,6 +183,7 @@ catch_signals(const sigset_t *signals)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGHUP, &action, NULL);

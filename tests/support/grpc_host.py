@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build/test")).resolve()
@@ -36,6 +37,7 @@ def enter():
     subprocess.run(["useradd", "--system", "--user-group", "--no-create-home", USER], check=False,
                    stderr=subprocess.DEVNULL)
     WORK.mkdir(mode=0o755, exist_ok=True)
+    sys.excepthook = failed_by
     make_stubs()
     sys.path.insert(0, str(WORK / "stubs"))
 
@@ -66,6 +68,12 @@ def report():
             print(f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-20:]))
     print(f"{passed} checks passed, {failed} failed")
     return 1 if failed or not passed else 0
+
+
+def failed_by(*exception):
+    """An exception is a failed check; what runs is ended, and the logs are shown."""
+    check("the test runs to its end", False, "\n" + "".join(traceback.format_exception(*exception)))
+    os._exit(report())
 
 
 def until(condition, seconds=5.0):
