@@ -58,7 +58,7 @@ SA_DEFINE_OWN(sa_connection, sa_disconnect)
  *   timeout_millis  for the whole call; 1 to 600,000; also told to the daemon.
  *   arena           where the reply is built; it lives as long as the arena.
  *   ret_reply       written only on SA_OK.
- *   ret_error       filled on any other status; may be NULL.
+ *   ret_error       filled on any other status, its request_id on SA_OK too; may be NULL.
  *
  * Returns the daemon's status, or SA_CONNECTION (broken or late), SA_MALFORMED (not a legal answer to this call;
  * the connection is of no more use), SA_NO_MEMORY, SA_TOO_LARGE (the request is over SA_FRAME_REQUEST_MAX).

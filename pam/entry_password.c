@@ -73,6 +73,24 @@ tell_refusal(const struct sa_login *login, const struct sa_answer *answer)
     sa_talk_tell(login, PAM_ERROR_MSG, rule);
 }
 
+static int
+take_change(const struct sa_login *login, const struct sa_answer *answer, bool changing,
+            bool *ret_not_expired)
+{
+    const Secauth__V1__ChangePasswordResponse *reply =
+        (const Secauth__V1__ChangePasswordResponse *)answer->reply;
+    bool not_expired = reply->not_expired && only_expired(login);
+    char user[SA_LOG_ESCAPED_MAX];
+
+    if (!reply->accepted && !not_expired)
+        return sa_ask_refuse_reply(login, answer, "OK without a change");
+    if (changing && !not_expired)
+        sa_log(login, LOG_NOTICE, "password changed for %s request=%016" PRIx64, sa_log_user(login, user),
+               answer->error.request_id);
+    *ret_not_expired = not_expired;
+    return PAM_SUCCESS;
+}
+
 /* Ask for the check (no new password) or for the change. */
 static int
 ask_change(const struct sa_login *login, const char *current, const char *new, bool *ret_not_expired)
@@ -94,20 +112,12 @@ ask_change(const struct sa_login *login, const char *current, const char *new, b
                       &secauth__v1__change_password_response__descriptor, arena, &answer);
     if (code == PAM_AUTHTOK_ERR)
         tell_refusal(login, &answer);
-    if (code != PAM_SUCCESS) {
+    if (code == PAM_AUTH_ERR || code == PAM_PERM_DENIED || code == PAM_AUTHTOK_ERR)
         sa_log(login, LOG_NOTICE, "password of %s not changed: %s request=%016" PRIx64,
                sa_log_user(login, user), sa_status_row(answer.status)->name, answer.error.request_id);
+    if (code != PAM_SUCCESS)
         return password_code(code);
-    }
-    const Secauth__V1__ChangePasswordResponse *reply =
-        (const Secauth__V1__ChangePasswordResponse *)answer.reply;
-    if (!reply->accepted && !reply->not_expired)
-        return sa_ask_refuse_reply(login, &answer, "OK without a change");
-    *ret_not_expired = reply->not_expired;
-    if (new != NULL && reply->accepted)
-        sa_log(login, LOG_NOTICE, "password changed for %s request=%016" PRIx64, sa_log_user(login, user),
-               answer.error.request_id);
-    return PAM_SUCCESS;
+    return take_change(login, &answer, new != NULL, ret_not_expired);
 }
 
 static int
