@@ -135,7 +135,7 @@ static enum sa_ctl_exit
 ask_twice(struct sa_ctl_secret *ret_secret)
 {
     SA_CTL_SECRET(again);
-    int error = ask("The same again: ", &again);
+    int error = ask("The same password again: ", &again);
 
     if (error != 0)
         return explain("the terminal", error);
