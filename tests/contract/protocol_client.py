@@ -341,8 +341,8 @@ def every_missing_field_has_a_status_of_its_own():
     writes = re.compile(r"/(Create|Import|Set|Delete|Remove|Issue|Refresh|Begin|Open|Change|RevokeS)")
     asked = 0
     for path, uid in [(ROOT, 0), (USER, ALICE)]:
-        for name, kind in methods():
-            with Connection(path, uid) as c:
+        with Connection(path, uid) as c:
+            for name, kind in methods():
                 for message in without_one(kind):
                     status, _ = c.ask(name, message)
                     assert status not in ("INTERNAL", "UNIMPLEMENTED", "STORAGE", "OVERLOADED"), (name, status, message)
