@@ -30,8 +30,8 @@ SA_DEFINE_OWN(sa_authority, sa_authority_free)
 struct sa_buckets *sa_authority_buckets(struct sa_authority *authority);
 
 /*
- * End the login sessions whose leader is gone, and purge. Called about once a second, on the store lane; never takes
- * long.
+ * End the login sessions whose leader is gone, and purge. Called about once a second, on the store lane;
+ * never takes long.
  */
 void sa_authority_tick(struct sa_authority *authority, struct sa_now now);
 

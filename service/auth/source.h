@@ -27,9 +27,10 @@ struct sa_origin {
 };
 
 /*
- * The source of a login on root.sock: rhost as an address that is not loopback (IPv4 mapped in IPv6 is IPv4; IPv6
- * as its /64, zone dropped), else rhost as opaque text, else the acting uid where it is not 0, else the seat (tty
- * `tty1`..`tty63` or `:N`, a leading `/dev/` taken off, where the service is in console_services), else the service.
+ * The source of a login on root.sock: rhost as an address that is not loopback (IPv4 mapped in IPv6 is IPv4;
+ * IPv6 as its /64, zone dropped), else rhost as opaque text, else the acting uid where it is not 0, else the
+ * seat (tty `tty1`..`tty63` or `:N`, a leading `/dev/` taken off, where the service is in console_services),
+ * else the service.
  */
 void sa_source_pam(const struct sa_origin *origin, const struct sa_conf_words *console_services,
                    struct sa_source *ret_source);
@@ -37,7 +38,7 @@ void sa_source_pam(const struct sa_origin *origin, const struct sa_conf_words *c
 /* A caller known by its uid. */
 void sa_source_uid(uint32_t uid, struct sa_source *ret_source);
 
-/* A client, with the address that a gateway reported, or the uid that the kernel did. "" and -1 are absent. */
+/* A client, with the address that a gateway reported or the uid that the kernel did; "" and -1 are absent. */
 void sa_source_client(const char *client_id, const char *address, int64_t uid, struct sa_source *ret_source);
 
 /* A caller through a network gateway, by its address. */
@@ -52,10 +53,13 @@ void sa_buckets_free(struct sa_buckets *buckets);
 SA_DEFINE_OWN(sa_buckets, sa_buckets_free)
 
 /*
- * Take a unit before a proof is evaluated, so that parallel guesses cannot outrun the count. Returns 0, or how many
- * milliseconds until there is one.
+ * Take a unit before a proof is evaluated, so that parallel guesses cannot outrun the count. Returns 0, or
+ * how many milliseconds until there is one.
  */
-uint32_t sa_buckets_take(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms);
+uint32_t sa_buckets_charge(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms);
+
+/* How long a unit would have to be waited for; takes none. */
+uint32_t sa_buckets_wait(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms);
 
 /* Give it back after a success, or after a failure that is nobody's guess (overload, storage). */
 void sa_buckets_give_back(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms);

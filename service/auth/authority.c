@@ -1,0 +1,143 @@
+#include "service/auth/inside.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define QUEUE_MS     2000u
+#define QUEUE_LEAST  16u
+#define QUEUE_MOST   65536u
+#define BUDGET_SHARE 4u /* of the machine's memory */
+#define KIB_PER_MIB  1024u
+
+static void
+set_policy(struct sa_authority *authority)
+{
+    const struct sa_conf *conf = authority->conf;
+
+    authority->policy = (struct sa_password_policy){
+        .kind = strcmp(conf->password_hash, "bcrypt") == 0 ? SA_PASSWORD_BCRYPT : SA_PASSWORD_ARGON2ID,
+        .memory_kib = (uint32_t)conf->password_memory,
+        .passes = (uint32_t)conf->password_passes,
+        .bcrypt_cost = (uint32_t)conf->password_bcrypt_cost,
+        .max_memory_kib = (uint32_t)conf->password_max_memory,
+        .max_millis = (uint32_t)conf->password_max_millis,
+    };
+}
+
+/*
+ * Half the cores, at least one, and never more than the memory for hashes holds of the dearest one that may
+ * be stored: a worker that finds no memory would turn people away.
+ */
+static unsigned
+hash_threads(const struct sa_conf *conf, const struct sa_password_policy *policy)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t quarter_kib =
+        (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 1024 / BUDGET_SHARE;
+    uint64_t budget_kib = (uint64_t)conf->password_hash_budget * KIB_PER_MIB;
+    uint64_t cost_kib = policy->kind == SA_PASSWORD_ARGON2ID ? policy->memory_kib : 8;
+    uint64_t threads = conf->password_hash_threads > 0 ? (uint64_t)conf->password_hash_threads
+                                                       : (uint64_t)(cores > 3 ? cores / 2 : 1);
+
+    if (budget_kib > quarter_kib)
+        budget_kib = quarter_kib;
+    return (unsigned)(threads < budget_kib / cost_kib ? threads : budget_kib / cost_kib);
+}
+
+/* What the policy's own hash costs here, in milliseconds of a core. */
+static enum sa_status
+measure(struct sa_authority *authority)
+{
+    char encoded[SA_PASSWORD_HASH_MAX + 1];
+    struct timespec before, after;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+    enum sa_status status =
+        sa_password_make(&authority->policy, sa_bytes_of("how long does it take"), encoded);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+    int64_t micros = (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
+    authority->hash_ms = (unsigned)(micros / 1000) + 1;
+    sa_authority_saw_hash(authority, authority->hash_ms);
+    return status;
+}
+
+static enum sa_status
+start(struct sa_authority *authority, struct sa_now now, const char **ret_why)
+{
+    const struct sa_conf *conf = authority->conf;
+
+    *ret_why = "out of memory";
+    authority->buckets =
+        sa_buckets_new((unsigned)conf->login_source_failures, conf->login_source_window * 1000);
+    authority->handles = sa_handles_new();
+    if (authority->buckets == NULL || authority->handles == NULL)
+        return SA_NO_MEMORY;
+    authority->hash_threads = hash_threads(conf, &authority->policy);
+    if (authority->hash_threads == 0) {
+        *ret_why = "the memory for password hashes (password.hash_budget) holds not even one";
+        return SA_NO_MEMORY;
+    }
+    enum sa_status status = measure(authority);
+    if (status != SA_OK) {
+        *ret_why = "a password hash cannot be made";
+        return status;
+    }
+    return sa_signing_start(authority, now, ret_why);
+}
+
+enum sa_status
+sa_authority_new(const struct sa_conf *conf, const struct sa_keyring *keyring, struct sa_store *store,
+                 struct sa_now now, struct sa_authority **ret_authority, const char **ret_why)
+{
+    SA_OWN(sa_authority) authority = calloc(1, sizeof(*authority));
+
+    if (authority == NULL) {
+        *ret_why = "out of memory";
+        return SA_NO_MEMORY;
+    }
+    authority->conf = conf;
+    authority->keyring = keyring;
+    authority->store = store;
+    set_policy(authority);
+    sa_clock_boot_id(authority->boot_id);
+    enum sa_status status = start(authority, now, ret_why);
+    if (status == SA_OK)
+        *ret_authority = sa_authority_take(&authority);
+    return status;
+}
+
+void
+sa_authority_free(struct sa_authority *authority)
+{
+    if (authority == NULL)
+        return;
+    sa_signing_stop(&authority->signing);
+    sa_handles_free(authority->handles);
+    sa_buckets_free(authority->buckets);
+    free(authority);
+}
+
+struct sa_buckets *
+sa_authority_buckets(struct sa_authority *authority)
+{
+    return authority->buckets;
+}
+
+void
+sa_authority_saw_hash(struct sa_authority *authority, unsigned millis)
+{
+    unsigned seen = atomic_load(&authority->dearest_ms);
+
+    while (millis > seen && !atomic_compare_exchange_weak(&authority->dearest_ms, &seen, millis))
+        ;
+}
+
+void
+sa_authority_hash_lane(const struct sa_authority *authority, unsigned *ret_threads, unsigned *ret_queue)
+{
+    unsigned queue = QUEUE_MS / authority->hash_ms * authority->hash_threads;
+
+    *ret_threads = authority->hash_threads;
+    *ret_queue = queue < QUEUE_LEAST ? QUEUE_LEAST : queue > QUEUE_MOST ? QUEUE_MOST : queue;
+}

@@ -1,0 +1,203 @@
+#include <assert.h>
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "service/auth/source.h"
+#include "service/crypto/encode.h"
+
+/*
+ * A bucket counts failures in slots of a twelfth of the window; the slot in which the window began counts
+ * whole, so that no window ever holds more than the limit. Sources are found in a table of fixed size: a set
+ * by their hash, and in it the idlest goes when there is no room.
+ */
+#define SLOTS           13u
+#define SLOTS_IN_WINDOW (SLOTS - 1)
+#define SETS            1024u
+#define WAYS            16u
+#define KEY_LEN         16u
+#define NET48_TIMES     10u
+
+struct bucket {
+    uint8_t key[KEY_LEN];
+    int64_t newest; /* number of the newest slot: boot time / slot length; 0 where the place is free */
+    uint32_t sum;
+    uint32_t slots[SLOTS];
+};
+
+struct sa_buckets {
+    pthread_mutex_t lock;
+    unsigned limit;
+    int64_t slot_ms;
+    uint8_t salt[32]; /* so that nobody can choose who shares a set */
+    struct bucket sets[SETS][WAYS];
+};
+
+struct sa_buckets *
+sa_buckets_new(unsigned limit, int64_t window_ms)
+{
+    assert(limit > 0 && window_ms >= 1000);
+    struct sa_buckets *buckets = calloc(1, sizeof(*buckets));
+    if (buckets == NULL)
+        return NULL;
+    pthread_mutex_init(&buckets->lock, NULL);
+    buckets->limit = limit;
+    buckets->slot_ms = (window_ms + SLOTS_IN_WINDOW - 1) / SLOTS_IN_WINDOW;
+    sa_random(buckets->salt, sizeof(buckets->salt));
+    return buckets;
+}
+
+void
+sa_buckets_free(struct sa_buckets *buckets)
+{
+    if (buckets == NULL)
+        return;
+    pthread_mutex_destroy(&buckets->lock);
+    free(buckets);
+}
+
+/* Let the slots that have left the window go. A call that was admitted earlier than the last one changes
+ * nothing. */
+static void
+advance(struct bucket *bucket, int64_t now)
+{
+    if (now - bucket->newest >= (int64_t)SLOTS) {
+        memset(bucket->slots, 0, sizeof(bucket->slots));
+        bucket->sum = 0;
+        bucket->newest = now;
+        return;
+    }
+    while (bucket->newest < now) {
+        bucket->newest++;
+        uint32_t *slot = &bucket->slots[bucket->newest % SLOTS];
+        bucket->sum -= *slot;
+        *slot = 0;
+    }
+}
+
+/* The bucket of a text, with `now` as its newest slot; made where it is missing. */
+static struct bucket *
+find(struct sa_buckets *buckets, const char *text, int64_t now)
+{
+    uint8_t salted[sizeof(buckets->salt) + SA_SOURCE_TEXT_MAX];
+    uint8_t digest[SA_SHA256_LEN];
+    size_t len = strnlen(text, SA_SOURCE_TEXT_MAX);
+
+    memcpy(salted, buckets->salt, sizeof(buckets->salt));
+    memcpy(salted + sizeof(buckets->salt), text, len);
+    sa_sha256(sa_bytes(salted, sizeof(buckets->salt) + len), digest);
+
+    struct bucket *set = buckets->sets[(digest[KEY_LEN] | (unsigned)digest[KEY_LEN + 1] << 8) % SETS];
+    struct bucket *idlest = &set[0];
+    for (unsigned way = 0; way < WAYS; way++) {
+        if (set[way].newest != 0 && memcmp(set[way].key, digest, KEY_LEN) == 0) {
+            advance(&set[way], now);
+            return &set[way];
+        }
+        if (set[way].newest < idlest->newest)
+            idlest = &set[way];
+    }
+    memset(idlest, 0, sizeof(*idlest));
+    memcpy(idlest->key, digest, KEY_LEN);
+    idlest->newest = now;
+    return idlest;
+}
+
+/* Milliseconds until a bucket at its limit has a unit again; 0 where it has one. */
+static uint32_t
+wait_of(const struct sa_buckets *buckets, const struct bucket *bucket, unsigned limit, int64_t boot_ms)
+{
+    uint32_t left = bucket->sum;
+
+    if (left < limit)
+        return 0;
+    for (int64_t slot = bucket->newest - SLOTS_IN_WINDOW; slot <= bucket->newest; slot++) {
+        uint32_t in_slot = slot < 0 ? 0 : bucket->slots[slot % SLOTS];
+        left -= in_slot;
+        if (in_slot > 0 && left < limit)
+            return (uint32_t)((slot + SLOTS) * buckets->slot_ms - boot_ms);
+    }
+    return (uint32_t)buckets->slot_ms;
+}
+
+/* The /48 around a /64, with ten times the allowance; false for any other source. */
+static bool
+net48(const struct sa_source *source, struct sa_source *ret_net)
+{
+    struct in6_addr address;
+    char text[INET6_ADDRSTRLEN];
+
+    if (strncmp(source->text, "net64:", 6) != 0 || inet_pton(AF_INET6, source->text + 6, &address) != 1)
+        return false;
+    memset(address.s6_addr + 6, 0, sizeof(address.s6_addr) - 6);
+    inet_ntop(AF_INET6, &address, text, sizeof(text));
+    snprintf(ret_net->text, sizeof(ret_net->text), "net48:%s", text);
+    return true;
+}
+
+/* Look at a source's buckets and take `units` from each of them, or from none. */
+static uint32_t
+take(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms, uint32_t units)
+{
+    int64_t now = boot_ms / buckets->slot_ms + 1;
+    struct sa_source net;
+
+    pthread_mutex_lock(&buckets->lock);
+    struct bucket *own = find(buckets, source->text, now);
+    /* Found last, it may have taken its own place from the first only where both share a full set: harmless.
+     */
+    struct bucket *around = net48(source, &net) ? find(buckets, net.text, now) : NULL;
+    uint32_t wait = wait_of(buckets, own, buckets->limit, boot_ms + buckets->slot_ms);
+    if (wait == 0 && around != NULL)
+        wait = wait_of(buckets, around, buckets->limit * NET48_TIMES, boot_ms + buckets->slot_ms);
+    if (wait == 0) {
+        own->slots[own->newest % SLOTS] += units;
+        own->sum += units;
+        if (around != NULL && around != own) {
+            around->slots[around->newest % SLOTS] += units;
+            around->sum += units;
+        }
+    }
+    pthread_mutex_unlock(&buckets->lock);
+    return wait;
+}
+
+uint32_t
+sa_buckets_charge(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms)
+{
+    return take(buckets, source, boot_ms, 1);
+}
+
+uint32_t
+sa_buckets_wait(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms)
+{
+    return take(buckets, source, boot_ms, 0);
+}
+
+/* Back into the newest slot that holds one: what was taken last. */
+static void
+put_back(struct bucket *bucket)
+{
+    for (unsigned back = 0; back < SLOTS && bucket->sum > 0; back++) {
+        uint32_t *slot = &bucket->slots[(bucket->newest + SLOTS - back) % SLOTS];
+        if (*slot > 0) {
+            --*slot;
+            bucket->sum--;
+            return;
+        }
+    }
+}
+
+void
+sa_buckets_give_back(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms)
+{
+    int64_t now = boot_ms / buckets->slot_ms + 1;
+    struct sa_source net;
+
+    pthread_mutex_lock(&buckets->lock);
+    put_back(find(buckets, source->text, now));
+    if (net48(source, &net))
+        put_back(find(buckets, net.text, now));
+    pthread_mutex_unlock(&buckets->lock);
+}

@@ -1,0 +1,43 @@
+/* The inside of the authority, for the rules and the handlers that ask them. */
+#ifndef SA_AUTH_INSIDE_H
+#define SA_AUTH_INSIDE_H
+
+#include <stdatomic.h>
+
+#include "service/auth/authority.h"
+#include "service/auth/handles.h"
+
+#define SA_SIGNING_KEYS_MAX 16u
+
+struct sa_signing_keys {
+    unsigned count;                                   /* newest first */
+    struct sa_signing_key *keys[SA_SIGNING_KEYS_MAX]; /* constant once the daemon serves */
+    struct sa_key_row rows[SA_SIGNING_KEYS_MAX];      /* their times; no private halves */
+    char *jwks;
+    char etag[SA_BASE64URL_LEN(SA_SHA256_LEN) + 1];
+};
+
+struct sa_authority {
+    const struct sa_conf *conf;
+    const struct sa_keyring *keyring;
+    struct sa_store *store;
+    struct sa_password_policy policy;
+    struct sa_buckets *buckets;
+    struct sa_handles *handles;
+    struct sa_signing_keys signing;
+    uint8_t boot_id[SA_BOOT_ID_LEN];
+    atomic_uint dearest_ms; /* the dearest hash that was seen; only ever grows */
+    unsigned hash_ms;       /* the policy's own, as measured at start */
+    unsigned hash_threads;
+    char reaped[SA_ID_LEN + 1]; /* where the reaper's last turn ended; the tick's alone */
+};
+
+/* Load the signing keys, or make the first one with its record. */
+SA_MUST_CHECK enum sa_status sa_signing_start(struct sa_authority *authority, struct sa_now now,
+                                              const char **ret_why);
+void sa_signing_stop(struct sa_signing_keys *signing);
+
+/* Take note of what a hash has cost; what denials take follows from the dearest. */
+void sa_authority_saw_hash(struct sa_authority *authority, unsigned millis);
+
+#endif

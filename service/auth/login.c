@@ -1,0 +1,99 @@
+#include "service/auth/login.h"
+
+#include <time.h>
+
+#include "service/auth/inside.h"
+
+#define FILLER      "\b\n\r\177INCORRECT"
+#define FILLER_LEN  (sizeof(FILLER) - 1)
+#define NAME_MAC    16u /* bytes of a mac that stand for a name */
+#define DEAREST_FOR 2   /* times the dearest hash */
+
+/* Time of this thread on a core: what a hash costs, whoever else computes. */
+static int64_t
+cpu_micros(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+enum sa_status
+sa_login_prove(struct sa_authority *authority, const struct sa_login_try *attempt, bool *ret_match,
+               uint32_t *ret_retry_ms)
+{
+    uint32_t wait = sa_buckets_charge(authority->buckets, attempt->source, attempt->boot_ms);
+
+    if (wait > 0) {
+        *ret_retry_ms = wait;
+        return SA_RATE_LIMITED;
+    }
+    int64_t before = cpu_micros();
+    enum sa_status status =
+        sa_password_verify(&authority->policy, attempt->hash, attempt->password, ret_match);
+    if (status == SA_OK)
+        sa_authority_saw_hash(authority, (unsigned)((cpu_micros() - before) / 1000) + 1);
+    else
+        sa_buckets_give_back(authority->buckets, attempt->source, attempt->boot_ms);
+    return status;
+}
+
+int64_t
+sa_login_denial_boot_ms(const struct sa_authority *authority, int64_t admitted_boot_ms, uint32_t random)
+{
+    int64_t takes = DEAREST_FOR * (int64_t)atomic_load(&authority->dearest_ms);
+
+    if (takes < authority->conf->login_denial_floor)
+        takes = authority->conf->login_denial_floor;
+    return admitted_boot_ms + takes + random % (authority->conf->login_denial_jitter + 1);
+}
+
+bool
+sa_login_is_filler(struct sa_bytes password)
+{
+    for (size_t i = 0; i < password.len; i++)
+        if (password.data[i] != (uint8_t)FILLER[i % FILLER_LEN])
+            return false;
+    return password.len > 0;
+}
+
+const char *
+sa_login_mismatch_reason(struct sa_bytes password)
+{
+    if (password.len > SA_PASSWORD_MAX)
+        return "PASSWORD_OVER_511_BYTES";
+    if (password.len > 0 && memchr(password.data, 0, password.len) != NULL)
+        return "PASSWORD_WITH_NUL";
+    return sa_login_is_filler(password) ? "REFUSED_BY_SSHD" : "WRONG_PASSWORD";
+}
+
+void
+sa_login_unknown_name(const struct sa_authority *authority, struct sa_bytes name,
+                      char ret_text[SA_LOGIN_UNKNOWN_LEN + 1])
+{
+    uint8_t mac[SA_MAC_LEN];
+
+    sa_keyring_mac(authority->keyring, SA_KEY_AUDIT_NAME, name, mac);
+    ret_text[0] = '?';
+    sa_hex(sa_bytes(mac, NAME_MAC), ret_text + 1);
+}
+
+bool
+sa_login_leaves_unmanaged(const struct sa_authority *authority)
+{
+    return strcmp(authority->conf->login_unmanaged, "ask") == 0;
+}
+
+bool
+sa_login_wants_rehash(const struct sa_authority *authority, const char *hash, size_t password_len)
+{
+    return sa_password_is_weaker(&authority->policy, hash, password_len);
+}
+
+enum sa_status
+sa_login_hash(struct sa_authority *authority, struct sa_bytes password,
+              char ret_encoded[SA_PASSWORD_HASH_MAX + 1])
+{
+    return sa_password_make(&authority->policy, password, ret_encoded);
+}

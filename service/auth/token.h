@@ -1,0 +1,56 @@
+/* Access tokens (RFC 9068): what they say, and whether one still means anything. */
+#ifndef SA_TOKEN_H
+#define SA_TOKEN_H
+
+#include "service/auth/authority.h"
+#include "service/auth/scope.h"
+
+/* For whom a token is. */
+struct sa_token_subject {
+    const struct sa_client *client;
+    const struct sa_session *session; /* NULL: the token stands for the client itself */
+    uint32_t ttl_s;                   /* cut at the session's end */
+};
+
+/* A signed token, a secret: wiped by whoever holds it. */
+struct sa_token {
+    char jwt[SA_JWT_MAX + 1];
+    char jti[SA_JTI_LEN + 1];
+    uint32_t expires_in_s;
+};
+
+/*
+ * Say and sign it. `iat` is set back as configured, `exp` is not.
+ *
+ * Returns SA_OK; SA_INVALID_GRANT where the session has no second left; SA_TOO_LARGE, SA_NO_MEMORY,
+ * SA_INTERNAL.
+ */
+SA_MUST_CHECK enum sa_status sa_token_mint(struct sa_authority *authority,
+                                           const struct sa_token_subject *subject,
+                                           const struct sa_granted *granted, int64_t now_ms,
+                                           struct sa_token *ret_token);
+
+/* Life of a client's access tokens. */
+uint32_t sa_token_ttl(const struct sa_authority *authority, const struct sa_client *client);
+
+/*
+ * Read a token of our own, dead or alive; whose it is and when it ends is for the caller to judge.
+ *   ret_client_row  the client's row that it was minted for.
+ * Returns SA_OK, SA_INVALID_GRANT, SA_NO_MEMORY.
+ */
+SA_MUST_CHECK enum sa_status sa_token_read(const struct sa_authority *authority, struct sa_bytes token,
+                                           struct sa_claims *ret_claims, uint32_t *ret_client_row);
+
+/*
+ * Whether what a token of ours says holds now: not expired, not revoked, its client the same as ever, its
+ * session and its person's account open. SA_OK with *ret_live; SA_STORAGE, SA_NO_MEMORY.
+ */
+SA_MUST_CHECK enum sa_status sa_token_is_live(struct sa_authority *authority, const struct sa_claims *claims,
+                                              uint32_t client_row, int64_t now_ms, bool *ret_live);
+
+/* Whether the person behind a session may still use the account; SA_OK with *ret_open; SA_STORAGE,
+ * SA_NO_MEMORY. */
+SA_MUST_CHECK enum sa_status sa_token_account_is_open(struct sa_authority *authority, const char *subject,
+                                                      int64_t now_ms, bool *ret_open);
+
+#endif

@@ -1,0 +1,92 @@
+/* Grants of tokens: what IssueToken, RefreshToken, IssueAttestedToken and a login through a gateway have in
+ * common. */
+#include "service/auth/client.h"
+#include "service/auth/inside.h"
+#include "service/auth/scope.h"
+#include "service/auth/token.h"
+#include "service/rpc/shared.h"
+
+#define SCOPE_RULE "at most 1,024 bytes"
+
+enum sa_status
+rpc_read_tokens(struct sa_call *call, const Secauth__V1__TokenRequest *tokens,
+                struct sa_scope_request *ret_request)
+{
+    if (tokens == NULL) {
+        *ret_request = (struct sa_scope_request){.scope = ""};
+        return SA_OK;
+    }
+    if (tokens->n_audiences > SA_JWT_AUDIENCES)
+        return sa_call_refuse(call, "tokens.audiences", "at most 8 audiences");
+    for (size_t i = 0; i < tokens->n_audiences; i++) {
+        size_t len = strlen(tokens->audiences[i]);
+        if (len == 0 || len > SA_JWT_AUDIENCE_MAX)
+            return sa_call_refuse(call, "tokens.audiences", "audiences of 1 to 64 bytes");
+    }
+    if (strlen(tokens->scope) > SA_SCOPE_LIST_MAX)
+        return sa_call_refuse(call, "tokens.scope", SCOPE_RULE);
+    *ret_request =
+        (struct sa_scope_request){(const char *const *)tokens->audiences, tokens->n_audiences, tokens->scope};
+    return SA_OK;
+}
+
+enum sa_status
+rpc_put_grant(struct sa_call *call, const struct sa_token *token, const struct sa_granted *granted,
+              Secauth__V1__TokenGrant **ret_grant)
+{
+    Secauth__V1__TokenGrant *grant = sa_arena_alloc(call->arena, sizeof(*grant));
+
+    if (grant == NULL)
+        return SA_NO_MEMORY;
+    secauth__v1__token_grant__init(grant);
+    if (!rpc_put_bytes(call, sa_bytes_of(token->jwt), &grant->access_token) ||
+        !rpc_put_text(call, "Bearer", &grant->token_type) ||
+        !rpc_put_text(call, granted->scope, &grant->scope))
+        return SA_NO_MEMORY;
+    grant->expires_in_seconds = token->expires_in_s;
+    *ret_grant = grant;
+    return SA_OK;
+}
+
+const char *
+rpc_grant_detail(struct sa_call *call, const struct sa_token *token, const struct sa_granted *granted)
+{
+    char audiences[SA_JWT_AUDIENCES * (SA_JWT_AUDIENCE_MAX + 1) + 1] = "";
+    char scopes[SA_SCOPE_LIST_MAX + 1];
+    size_t at = 0;
+
+    for (unsigned i = 0; i < granted->aud_count; i++) {
+        size_t len = strlen(granted->aud[i]);
+        if (at > 0)
+            audiences[at++] = ',';
+        memcpy(audiences + at, granted->aud[i], len + 1);
+        at += len;
+    }
+    memcpy(scopes, granted->scope, sizeof(scopes));
+    for (char *space = scopes; (space = strchr(space, ' ')) != NULL;)
+        *space = ',';
+    return rpc_detail(call, "jti=%s aud=%s scope=%s", token->jti, audiences, scopes);
+}
+
+enum sa_status
+rpc_authenticate_client(struct sa_call *call, const Secauth__V1__ClientAuth *auth,
+                        struct sa_client **ret_client)
+{
+    struct sa_client_proof proof = {.client_id = ""};
+
+    if (auth == NULL)
+        return sa_call_refuse(call, "client", "the client that asks; required");
+    proof.client_id = auth->client_id;
+    if (auth->method_case == SECAUTH__V1__CLIENT_AUTH__METHOD_SECRET)
+        proof.secret = rpc_bytes(auth->secret);
+    if (proof.secret.len > SA_CLIENT_SECRET_MAX)
+        return sa_call_refuse(call, "client.secret", "at most 128 bytes");
+    enum sa_status status = sa_client_authenticate(call->authority, &proof, ret_client);
+    if (status != SA_INVALID_CLIENT)
+        return status;
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_CLIENT_AUTH, SA_OUTCOME_DENIED, "INVALID_CLIENT");
+    size_t len = strnlen(auth->client_id, SA_CLIENT_ID_MAX);
+    record.client_id = rpc_escaped(call, sa_bytes(auth->client_id, len));
+    call->counts_against_source = true;
+    return rpc_denied(call, &record, status);
+}

@@ -1,0 +1,42 @@
+/* AuthnService/CheckAccount. */
+#include "service/auth/account.h"
+#include "service/rpc/shared.h"
+
+static Secauth__V1__AccountState
+word_of(enum sa_status state)
+{
+    if (state == SA_OK)
+        return SECAUTH__V1__ACCOUNT_STATE__ACCOUNT_STATE_USABLE;
+    if (state == SA_PASSWORD_EXPIRED)
+        return SECAUTH__V1__ACCOUNT_STATE__ACCOUNT_STATE_PASSWORD_EXPIRED;
+    if (state == SA_ACCOUNT_EXPIRED)
+        return SECAUTH__V1__ACCOUNT_STATE__ACCOUNT_STATE_EXPIRED;
+    if (state == SA_ACCOUNT_NOT_YET_VALID)
+        return SECAUTH__V1__ACCOUNT_STATE__ACCOUNT_STATE_NOT_YET_VALID;
+    return SECAUTH__V1__ACCOUNT_STATE__ACCOUNT_STATE_DISABLED;
+}
+
+/* A refusal is a decision and has its record; that an account may be used is a read. */
+enum sa_status
+rpc_authn_check_account(struct sa_call *call, const Secauth__V1__CheckAccountRequest *request,
+                        Secauth__V1__CheckAccountResponse *reply)
+{
+    struct rpc_whom whom = {SA_EVENT_ACCOUNT, rpc_bytes(request->user), request->uid, request->origin};
+    SA_OWN(sa_user) user = NULL;
+
+    enum sa_status status = rpc_find_account(call, &whom, &user);
+    if (status != SA_OK)
+        return status;
+    enum sa_status state = sa_account_state(user, call->now.wall_ms);
+    if (sa_account_is_closed(state)) {
+        struct sa_audit record = rpc_audit_origin(call, SA_EVENT_ACCOUNT, SA_OUTCOME_DENIED,
+                                                  sa_account_reason(state), request->origin);
+        rpc_audit_user(&record, user);
+        status = rpc_denied(call, &record, SA_OK);
+        if (status != SA_OK)
+            return status;
+    }
+    reply->state = word_of(state);
+    reply->password_warning_days = sa_account_warning_days(user, call->now.wall_ms);
+    return SA_OK;
+}

@@ -1,0 +1,250 @@
+/* TokenService: IssueToken, IssueAttestedToken, RefreshToken. A token is signed before the commit and leaves
+ * after it. */
+#include "service/auth/client.h"
+#include "service/auth/inside.h"
+#include "service/auth/names.h"
+#include "service/auth/refresh.h"
+#include "service/auth/session.h"
+#include "service/auth/token.h"
+#include "service/rpc/shared.h"
+
+/* A request that an authenticated client or a session may not make: recorded under the status's own name. */
+static enum sa_status
+refuse(struct sa_call *call, struct sa_audit *record, enum sa_status status)
+{
+    if (status != SA_INVALID_SCOPE && status != SA_INVALID_TARGET && status != SA_UNAUTHORIZED_CLIENT &&
+        status != SA_SESSION_INVALID && status != SA_INVALID_GRANT)
+        return status;
+    record->outcome = SA_OUTCOME_DENIED;
+    record->reason = sa_status_row(status)->reason;
+    return rpc_denied(call, record, status);
+}
+
+/* Sign, fill in the reply, complete the record: all but the commit. */
+static enum sa_status
+prepare(struct sa_call *call, const struct sa_token_subject *subject, const struct sa_granted *granted,
+        struct sa_audit *record, Secauth__V1__TokenGrant **ret_grant)
+{
+    struct sa_token token;
+
+    enum sa_status status = sa_token_mint(call->authority, subject, granted, call->now.wall_ms, &token);
+    if (status == SA_OK)
+        status = rpc_put_grant(call, &token, granted, ret_grant);
+    if (status == SA_OK && subject->session != NULL &&
+        !rpc_put_text(call, subject->session->id, &(*ret_grant)->session_id))
+        status = SA_NO_MEMORY;
+    if (status == SA_OK)
+        record->detail = rpc_grant_detail(call, &token, granted);
+    sa_wipe(&token, sizeof(token));
+    return status;
+}
+
+static void
+audit_session(struct sa_audit *record, const struct sa_session *session)
+{
+    record->user = session->user;
+    record->subject = session->subject;
+    record->client_id = session->client_id;
+    record->session_id = session->id;
+}
+
+/* ---- IssueToken: client_credentials (RFC 6749 section 4.4) ---- */
+
+enum sa_status
+rpc_token_issue(struct sa_call *call, const Secauth__V1__IssueTokenRequest *request,
+                Secauth__V1__IssueTokenResponse *reply)
+{
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_TOKEN_ISSUE, SA_OUTCOME_GRANTED, NULL);
+    SA_OWN(sa_client) client = NULL;
+    struct sa_scope_request wanted;
+    struct sa_granted granted;
+
+    enum sa_status status = rpc_read_tokens(call, request->tokens, &wanted);
+    if (status == SA_OK)
+        status = rpc_authenticate_client(call, request->client, &client);
+    if (status != SA_OK)
+        return status;
+    record.client_id = client->id;
+    if (client->kind != SA_CLIENT_CONFIDENTIAL || !sa_client_may(client, SA_GRANT_CLIENT_CREDENTIALS))
+        return refuse(call, &record, SA_UNAUTHORIZED_CLIENT);
+    status = sa_scope_grant(client, NULL, &wanted, &granted);
+    if (status != SA_OK)
+        return refuse(call, &record, status);
+    struct sa_token_subject subject = {client, NULL, sa_token_ttl(call->authority, client)};
+    status = prepare(call, &subject, &granted, &record, &reply->grant);
+    return status == SA_OK ? sa_store_audit(call->authority->store, &record) : status;
+}
+
+/* ---- IssueAttestedToken: the kernel says which uid asks, the id says which of its sessions ---- */
+
+/* The session and its person, or SA_SESSION_INVALID: one for unknown, ended and somebody else's. */
+static enum sa_status
+attest(struct sa_call *call, const char *id, struct sa_session *ret_session, struct sa_user **ret_user)
+{
+    bool open = false;
+
+    if (!call->caller.has_uid || !sa_name_is_id(sa_bytes_of(id)))
+        return SA_SESSION_INVALID;
+    enum sa_status status = sa_store_session_live(call->authority->store, id, call->now.wall_ms, ret_session);
+    if (status == SA_OK && !sa_session_admits(call->authority, ret_session, call->caller.uid))
+        return SA_SESSION_INVALID;
+    if (status == SA_OK)
+        status = sa_token_account_is_open(call->authority, ret_session->subject, call->now.wall_ms, &open);
+    if (status == SA_OK && !open)
+        return SA_SESSION_INVALID;
+    if (status == SA_OK)
+        status = sa_store_user_by_subject(call->authority->store, ret_session->subject, ret_user);
+    return status == SA_NOT_FOUND ? SA_SESSION_INVALID : status;
+}
+
+enum sa_status
+rpc_token_issue_attested(struct sa_call *call, const Secauth__V1__IssueAttestedTokenRequest *request,
+                         Secauth__V1__IssueAttestedTokenResponse *reply)
+{
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_TOKEN_ATTEST, SA_OUTCOME_GRANTED, NULL);
+    SA_OWN(sa_client) host = NULL;
+    SA_OWN(sa_user) user = NULL;
+    struct sa_scope_request wanted;
+    struct sa_granted granted;
+    struct sa_session session;
+
+    enum sa_status status = rpc_read_tokens(call, request->tokens, &wanted);
+    if (status != SA_OK)
+        return status;
+    status = attest(call, request->session_id, &session, &user);
+    if (status != SA_OK) {
+        record.session_id = sa_name_is_id(sa_bytes_of(request->session_id)) ? request->session_id : NULL;
+        return refuse(call, &record, status);
+    }
+    audit_session(&record, &session);
+    status = sa_client_host(call->authority, &host);
+    if (status == SA_OK)
+        status = sa_scope_grant(host, user, &wanted, &granted);
+    if (status != SA_OK)
+        return refuse(call, &record, status);
+    struct sa_token_subject subject = {host, &session, (uint32_t)call->authority->conf->token_attested_ttl};
+    status = prepare(call, &subject, &granted, &record, &reply->grant);
+    if (status == SA_INVALID_GRANT) /* its last second is running */
+        return refuse(call, &record, SA_SESSION_INVALID);
+    return status == SA_OK ? sa_store_audit(call->authority->store, &record) : status;
+}
+
+/* ---- RefreshToken (RFC 6749 section 6, RFC 9700 section 4.14) ---- */
+
+struct refreshing {
+    const Secauth__V1__RefreshTokenRequest *request;
+    struct sa_refresh_token presented;
+    struct sa_client *client;
+    struct sa_scope_request wanted;
+    struct sa_refresh row; /* what is presented to the store */
+};
+
+/*
+ * All that can fail without the store's word fails here, before the generation advances: a refused scope
+ * leaves the token that was presented as good as it was.
+ */
+static enum sa_status
+prepare_refresh(struct sa_call *call, struct refreshing *refreshing, const struct sa_session *session,
+                struct sa_audit *record, Secauth__V1__TokenGrant **ret_grant)
+{
+    struct sa_granted granted;
+    bool open = false;
+
+    enum sa_status status =
+        sa_token_account_is_open(call->authority, session->subject, call->now.wall_ms, &open);
+    if (status == SA_OK && !open)
+        status = SA_INVALID_GRANT;
+    if (status == SA_OK)
+        status = sa_scope_narrow(refreshing->client, session, &refreshing->wanted, &granted);
+    if (status != SA_OK)
+        return status;
+    struct sa_token_subject subject = {refreshing->client, session,
+                                       sa_token_ttl(call->authority, refreshing->client)};
+    return prepare(call, &subject, &granted, record, ret_grant);
+}
+
+/* The token to hand out next: the same one, or the successor that follows from it. */
+static enum sa_status
+put_refresh(struct sa_call *call, const struct refreshing *refreshing, enum sa_refresh_result result,
+            uint32_t generation, Secauth__V1__TokenGrant *grant)
+{
+    struct sa_refresh_token next = refreshing->presented;
+    char text[SA_REFRESH_LEN + 1];
+
+    next.generation = generation;
+    sa_refresh_format(call->authority->keyring, &next, text);
+    bool put = rpc_put_bytes(call, sa_bytes(text, SA_REFRESH_LEN), &grant->refresh_token);
+    grant->replayed = result == SA_REFRESH_REPLAYED;
+    sa_wipe(text, sizeof(text));
+    sa_wipe(&next, sizeof(next));
+    return put ? SA_OK : SA_NO_MEMORY;
+}
+
+/* Present it. Where there is nothing to hand out, the store still says what it was, and records it. */
+static enum sa_status
+present(struct sa_call *call, struct refreshing *refreshing, Secauth__V1__TokenGrant **ret_grant)
+{
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, NULL);
+    struct sa_store *store = call->authority->store;
+    Secauth__V1__TokenGrant *grant = NULL;
+    enum sa_refresh_result result;
+    struct sa_session session;
+
+    record.client_id = refreshing->client->id;
+    enum sa_status status =
+        sa_store_session_by_handle(store, refreshing->row.handle_mac, call->now.wall_ms, &session);
+    if (status != SA_OK && status != SA_NOT_FOUND)
+        return status;
+    if (status == SA_OK && session.client_row == refreshing->client->row) {
+        audit_session(&record, &session);
+        status = prepare_refresh(call, refreshing, &session, &record, &grant);
+        if (status != SA_OK)
+            return refuse(call, &record, status);
+    }
+    status = sa_store_refresh(store, &refreshing->row, &record, &result, &session);
+    if (status != SA_OK)
+        return status;
+    if (grant == NULL)
+        return SA_INVALID_GRANT;
+    *ret_grant = grant;
+    return put_refresh(call, refreshing, result, session.generation, grant);
+}
+
+/* Shape and tag come first, before any I/O (design section 7). */
+static enum sa_status
+read_presented(struct sa_call *call, struct sa_bytes text, struct sa_refresh_token *ret_presented)
+{
+    enum sa_status status = sa_refresh_parse(call->authority->keyring, text, ret_presented);
+
+    if (status == SA_OK)
+        return SA_OK;
+    call->counts_against_source = status == SA_INVALID_GRANT; /* a forgery, as against rubbish */
+    call->log_reason = status == SA_INVALID_GRANT ? "FORGED" : "MALFORMED";
+    return SA_INVALID_GRANT;
+}
+
+enum sa_status
+rpc_token_refresh(struct sa_call *call, const Secauth__V1__RefreshTokenRequest *request,
+                  Secauth__V1__RefreshTokenResponse *reply)
+{
+    struct refreshing refreshing = {.request = request};
+    SA_OWN(sa_client) client = NULL;
+
+    enum sa_status status = rpc_read_tokens(call, request->tokens, &refreshing.wanted);
+    if (status == SA_OK)
+        status = read_presented(call, rpc_bytes(request->refresh_token), &refreshing.presented);
+    if (status == SA_OK)
+        status = rpc_authenticate_client(call, request->client, &client);
+    if (status == SA_OK && !sa_client_may(client, SA_GRANT_REFRESH))
+        status = SA_UNAUTHORIZED_CLIENT;
+    if (status == SA_OK) {
+        refreshing.client = client;
+        refreshing.row = (struct sa_refresh){
+            .generation = refreshing.presented.generation, .client_row = client->row, .now = call->now};
+        memcpy(refreshing.row.boot_id, call->authority->boot_id, SA_BOOT_ID_LEN);
+        sa_refresh_lookup(call->authority->keyring, &refreshing.presented, refreshing.row.handle_mac);
+        status = present(call, &refreshing, &reply->grant);
+    }
+    sa_wipe(&refreshing, sizeof(refreshing));
+    return status;
+}

@@ -1,0 +1,229 @@
+/* TokenService: IntrospectToken (RFC 7662) and RevokeToken (RFC 7009), both from live state. */
+#include "service/auth/client.h"
+#include "service/auth/inside.h"
+#include "service/auth/refresh.h"
+#include "service/auth/token.h"
+#include "service/rpc/shared.h"
+
+#define TOKEN_MAX  4096u
+#define TOKEN_RULE "at most 4,096 bytes"
+
+/* ---- IntrospectToken ---- */
+
+static bool
+owns_any(const struct sa_client *client, const struct sa_claims *claims)
+{
+    for (unsigned owned = 0; owned < client->owned_count; owned++)
+        for (unsigned i = 0; i < claims->aud_count; i++)
+            if (strcmp(client->owned[owned], claims->aud[i]) == 0)
+                return true;
+    return false;
+}
+
+static bool
+put_audiences(struct sa_call *call, unsigned count, const char (*audiences)[SA_JWT_AUDIENCE_MAX + 1],
+              Secauth__V1__IntrospectTokenResponse *reply)
+{
+    reply->aud = sa_arena_alloc(call->arena, SA_JWT_AUDIENCES * sizeof(*reply->aud));
+    if (reply->aud == NULL)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        if (!rpc_put_text(call, audiences[i], &reply->aud[i]))
+            return false;
+    reply->n_aud = count;
+    return true;
+}
+
+static enum sa_status
+put_access(struct sa_call *call, const struct sa_claims *claims, Secauth__V1__IntrospectTokenResponse *reply)
+{
+    if (!rpc_put_text(call, claims->scope, &reply->scope) ||
+        !rpc_put_text(call, claims->client_id, &reply->client_id) ||
+        !rpc_put_text(call, claims->username, &reply->username) ||
+        !rpc_put_text(call, "Bearer", &reply->token_type) || !rpc_put_text(call, claims->sub, &reply->sub) ||
+        !rpc_put_text(call, claims->iss, &reply->iss) || !rpc_put_text(call, claims->jti, &reply->jti) ||
+        !rpc_put_text(call, claims->sid, &reply->sid) ||
+        !put_audiences(call, claims->aud_count, claims->aud, reply))
+        return SA_NO_MEMORY;
+    reply->exp = claims->exp;
+    reply->iat = claims->iat;
+    reply->active = true;
+    return SA_OK;
+}
+
+/* Whoever the token is neither meant for nor issued to sees an inactive one. `asker` is NULL for an
+ * administrator. */
+static enum sa_status
+introspect_access(struct sa_call *call, const struct sa_client *asker, struct sa_bytes token,
+                  Secauth__V1__IntrospectTokenResponse *reply)
+{
+    struct sa_claims claims;
+    uint32_t client_row;
+    bool live = false;
+
+    enum sa_status status = sa_token_read(call->authority, token, &claims, &client_row);
+    if (status == SA_INVALID_GRANT)
+        return SA_OK;
+    if (status == SA_OK && asker != NULL && client_row != asker->row && !owns_any(asker, &claims))
+        return SA_OK;
+    if (status == SA_OK)
+        status = sa_token_is_live(call->authority, &claims, client_row, call->now.wall_ms, &live);
+    return status == SA_OK && live ? put_access(call, &claims, reply) : status;
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static enum sa_status
+put_refresh(struct sa_call *call, const struct sa_session *session,
+            Secauth__V1__IntrospectTokenResponse *reply)
+{
+    int64_t idle_end_ms =
+        session->idle_ms == 0 ? session->expires_ms : session->last_used_ms + session->idle_ms;
+
+    if (!rpc_put_text(call, session->scope, &reply->scope) ||
+        !rpc_put_text(call, session->client_id, &reply->client_id) ||
+        !rpc_put_text(call, session->user, &reply->username) ||
+        !rpc_put_text(call, "refresh_token", &reply->token_type) ||
+        !rpc_put_text(call, session->subject, &reply->sub) ||
+        !rpc_put_text(call, call->authority->conf->token_issuer, &reply->iss) ||
+        !rpc_put_text(call, session->id, &reply->sid) ||
+        !put_audiences(call, session->aud_count, session->aud, reply))
+        return SA_NO_MEMORY;
+    reply->exp = earlier(session->expires_ms, idle_end_ms) / 1000;
+    reply->iat = session->created_ms / 1000;
+    reply->active = true;
+    return SA_OK;
+}
+
+/* Only the client that it was issued to, and administrators, see a refresh token; and of a session only the
+ * newest. */
+static enum sa_status
+introspect_refresh(struct sa_call *call, const struct sa_client *asker, const struct sa_refresh_token *token,
+                   Secauth__V1__IntrospectTokenResponse *reply)
+{
+    struct sa_session session;
+    uint8_t mac[SA_MAC_LEN];
+    bool open = false;
+
+    sa_refresh_lookup(call->authority->keyring, token, mac);
+    enum sa_status status =
+        sa_store_session_by_handle(call->authority->store, mac, call->now.wall_ms, &session);
+    if (status == SA_NOT_FOUND)
+        return SA_OK;
+    if (status == SA_OK &&
+        ((asker != NULL && session.client_row != asker->row) || token->generation != session.generation))
+        return SA_OK;
+    if (status == SA_OK)
+        status = sa_token_account_is_open(call->authority, session.subject, call->now.wall_ms, &open);
+    return status == SA_OK && open ? put_refresh(call, &session, reply) : status;
+}
+
+/* A client must prove itself here; root and administrators need not be one. */
+static enum sa_status
+identify(struct sa_call *call, const Secauth__V1__ClientAuth *auth, struct sa_client **ret_client)
+{
+    SA_OWN(sa_client) client = NULL;
+
+    if (auth == NULL && call->caller.administrator)
+        return SA_OK;
+    enum sa_status status = rpc_authenticate_client(call, auth, &client);
+    if (status == SA_OK && client->kind != SA_CLIENT_CONFIDENTIAL)
+        return SA_INVALID_CLIENT;
+    if (status == SA_OK)
+        *ret_client = sa_client_take(&client);
+    return status;
+}
+
+enum sa_status
+rpc_token_introspect(struct sa_call *call, const Secauth__V1__IntrospectTokenRequest *request,
+                     Secauth__V1__IntrospectTokenResponse *reply)
+{
+    SA_OWN(sa_client) asker = NULL;
+    struct sa_bytes text = rpc_bytes(request->token);
+    struct sa_refresh_token token;
+
+    if (text.len > TOKEN_MAX)
+        return sa_call_refuse(call, "token", TOKEN_RULE);
+    enum sa_status status = identify(call, request->client, &asker);
+    if (status != SA_OK)
+        return status;
+    if (sa_refresh_parse(call->authority->keyring, text, &token) == SA_OK)
+        status = introspect_refresh(call, asker, &token, reply);
+    else
+        status = introspect_access(call, asker, text, reply);
+    sa_wipe(&token, sizeof(token));
+    return status;
+}
+
+/* ---- RevokeToken ---- */
+
+static enum sa_status
+revoke_refresh(struct sa_call *call, const struct sa_client *client, const struct sa_refresh_token *token,
+               struct sa_audit *record)
+{
+    struct sa_session session;
+    uint8_t mac[SA_MAC_LEN];
+
+    sa_refresh_lookup(call->authority->keyring, token, mac);
+    enum sa_status status =
+        sa_store_session_by_handle(call->authority->store, mac, call->now.wall_ms, &session);
+    if (status == SA_NOT_FOUND)
+        return SA_OK;
+    if (status != SA_OK || session.client_row != client->row)
+        return status;
+    record->user = session.user;
+    record->subject = session.subject;
+    record->session_id = session.id;
+    record->detail = "token=refresh";
+    return sa_store_session_end(call->authority->store, session.id, call->now.wall_ms, record);
+}
+
+static enum sa_status
+revoke_access(struct sa_call *call, const struct sa_client *client, struct sa_bytes text,
+              struct sa_audit *record)
+{
+    struct sa_claims claims;
+    uint32_t client_row;
+
+    enum sa_status status = sa_token_read(call->authority, text, &claims, &client_row);
+    if (status == SA_INVALID_GRANT)
+        return SA_OK;
+    if (status != SA_OK || client_row != client->row || call->now.wall_ms / 1000 >= claims.exp)
+        return status;
+    record->user = claims.username;
+    record->subject = claims.sub;
+    record->session_id = claims.sid;
+    record->detail = rpc_detail(call, "token=access jti=%s", claims.jti);
+    return sa_store_token_revoke(call->authority->store, claims.jti, claims.exp, record);
+}
+
+/* What is not the client's own, or means nothing, is left alone with the same answer (RFC 7009 section 2.2).
+ */
+enum sa_status
+rpc_token_revoke(struct sa_call *call, const Secauth__V1__RevokeTokenRequest *request,
+                 Secauth__V1__RevokeTokenResponse *reply)
+{
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_TOKEN_REVOKE, SA_OUTCOME_GRANTED, NULL);
+    struct sa_bytes text = rpc_bytes(request->token);
+    SA_OWN(sa_client) client = NULL;
+    struct sa_refresh_token token;
+
+    if (text.len > TOKEN_MAX)
+        return sa_call_refuse(call, "token", TOKEN_RULE);
+    enum sa_status status = rpc_authenticate_client(call, request->client, &client);
+    if (status != SA_OK)
+        return status;
+    record.client_id = client->id;
+    if (sa_refresh_parse(call->authority->keyring, text, &token) == SA_OK)
+        status = revoke_refresh(call, client, &token, &record);
+    else
+        status = revoke_access(call, client, text, &record);
+    sa_wipe(&token, sizeof(token));
+    if (status == SA_OK)
+        reply->accepted = true;
+    return status;
+}
