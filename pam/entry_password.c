@@ -59,18 +59,21 @@ password_code(int code)
     }
 }
 
-/* The rule that a new password breaks, without the name of the field that the daemon puts before it. */
+/* Why a new password is refused: the rule, without the name of the field that the caller's side puts before
+ * it. */
 static void
 tell_refusal(const struct sa_login *login, const struct sa_answer *answer)
 {
     const struct sa_call_error *error = &answer->error;
     const char *rule = error->words;
     size_t field_len = strlen(error->field);
+    char words[sizeof(error->words) + 64];
 
     if (field_len > 0 && strncmp(rule, error->field, field_len) == 0 &&
         strncmp(rule + field_len, ": ", 2) == 0)
         rule += field_len + 2;
-    sa_talk_tell(login, PAM_ERROR_MSG, rule);
+    snprintf(words, sizeof(words), "The new password is refused: %s.", rule);
+    sa_talk_tell(login, PAM_ERROR_MSG, words);
 }
 
 static int

@@ -51,6 +51,18 @@ take_refusal(const struct sa_login *login, const struct sa_answer *answer)
     return may_change ? PAM_IGNORE : PAM_SESSION_ERR;
 }
 
+/* What sshd says of the proof, without the line feed at its end. */
+static ProtobufCBinaryData
+auth_info(const struct sa_login *login)
+{
+    const char *text = pam_getenv(login->pamh, AUTH_INFO_VARIABLE);
+    size_t len = text == NULL ? 0 : strnlen(text, AUTH_INFO_MAX);
+
+    if (len > 0 && text[len - 1] == '\n')
+        len--;
+    return (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)text};
+}
+
 static int
 open_session(const struct sa_login *login)
 {
@@ -64,14 +76,11 @@ open_session(const struct sa_login *login)
     if (geteuid() != 0)
         return PAM_IGNORE; /* only root's word makes a session; the users' socket has no such method */
 
-    const char *auth_info = pam_getenv(login->pamh, AUTH_INFO_VARIABLE);
     request.user = login->user;
     request.uid = login->uid;
     request.origin = &origin;
     request.authn_handle = (ProtobufCBinaryData){strlen(handle.text), (uint8_t *)handle.text};
-    if (auth_info != NULL)
-        request.auth_info =
-            (ProtobufCBinaryData){strnlen(auth_info, AUTH_INFO_MAX), (uint8_t *)(uintptr_t)auth_info};
+    request.auth_info = auth_info(login);
     int code = sa_ask(login, "SessionService/OpenSession", &request.base,
                       &secauth__v1__open_session_response__descriptor, arena, &answer);
     sa_wipe(&handle, sizeof(handle));
