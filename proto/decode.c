@@ -291,7 +291,10 @@ take_tag(struct walk *walk, struct cursor *cursor, uint32_t *ret_number, Protobu
     }
 }
 
-/* Recursion is bounded by SA_DECODE_DEPTH_MAX. On refusal walk->depth and walk->names stay at the place. */
+/*
+ * Recursion is bounded by SA_DECODE_DEPTH_MAX. On refusal walk->depth and walk->names stay at the place.
+ * tests/contract/descriptors.test holds every message to as many fields as `seen` has bits.
+ */
 static bool
 check_message(struct walk *walk, const ProtobufCMessageDescriptor *type, struct cursor body)
 {
