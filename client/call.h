@@ -1,7 +1,7 @@
 /*
  * One blocking call to secauthd: connect, check who listens, send a frame, read a frame, within one deadline.
- * Used by the PAM module, libsecauth and secauthctl; depends on libc and proto/ only; no globals, no threads, no
- * signals (MSG_NOSIGNAL), descriptors close-on-exec and above 2.
+ * Used by the PAM module, libsecauth and secauthctl; depends on libc and proto/ only; no globals, no threads,
+ * no signals (MSG_NOSIGNAL), descriptors close-on-exec and above 2.
  */
 #ifndef SA_CALL_H
 #define SA_CALL_H
@@ -15,10 +15,10 @@
 
 /* What went wrong in a call, beyond its status. */
 struct sa_call_error {
-    uint64_t request_id;           /* the id in the daemon's log; 0 where there is none */
-    uint32_t retry_ms;             /* try again after so long; 0: nothing said */
-    int os_error;                  /* errno of a local failure, else 0 */
-    char words[SA_CALL_WORDS_MAX]; /* what a person may read; never a secret */
+    uint64_t request_id;            /* the id in the daemon's log; 0 where there is none */
+    uint32_t retry_ms;              /* try again after so long; 0: nothing said */
+    int os_error;                   /* errno of a local failure, else 0 */
+    char words[SA_CALL_WORDS_MAX];  /* what a person may read; never a secret */
     char field[SA_DECODE_PATH_MAX]; /* INVALID_ARGUMENT: the field; else "" */
 };
 
@@ -26,8 +26,8 @@ struct sa_call_error {
 struct sa_connection;
 
 /*
- * The socket for this process: root's where the effective uid is 0, the users' otherwise. A constant. A caller that
- * fails on the one never tries the other.
+ * The socket for this process: root's where the effective uid is 0, the users' otherwise. A constant. A
+ * caller that fails on the one never tries the other.
  */
 const char *sa_call_socket(void);
 
@@ -39,11 +39,12 @@ const char *sa_call_socket(void);
  *   ret_connection  written only on SA_OK; the caller closes it.
  *   ret_error       filled on any other status; may be NULL.
  *
- * Returns SA_OK; SA_NO_DAEMON (ENOENT, ECONNREFUSED: nobody listens); SA_CONNECTION (any other error or time-out);
- * SA_WRONG_PEER (whoever called listen() on the socket is not uid 0); SA_NO_MEMORY.
+ * Returns SA_OK; SA_NO_DAEMON (ENOENT, ECONNREFUSED: nobody listens); SA_CONNECTION (any other error or
+ * time-out); SA_WRONG_PEER (whoever called listen() on the socket is not uid 0); SA_NO_MEMORY.
  */
 SA_MUST_CHECK enum sa_status sa_connect(const char *path, uint32_t timeout_millis,
-                                        struct sa_connection **ret_connection, struct sa_call_error *ret_error);
+                                        struct sa_connection **ret_connection,
+                                        struct sa_call_error *ret_error);
 
 /* Close; NULL is taken. */
 void sa_disconnect(struct sa_connection *connection);
@@ -60,13 +61,14 @@ SA_DEFINE_OWN(sa_connection, sa_disconnect)
  *   ret_reply       written only on SA_OK.
  *   ret_error       filled on any other status, its request_id on SA_OK too; may be NULL.
  *
- * Returns the daemon's status, or SA_CONNECTION (broken or late), SA_MALFORMED (not a legal answer to this call;
- * the connection is of no more use), SA_NO_MEMORY, SA_TOO_LARGE (the request is over SA_FRAME_REQUEST_MAX).
- * SA_OK only where the frame says OK and the body decodes.
+ * Returns the daemon's status, or SA_CONNECTION (broken or late), SA_MALFORMED (not a legal answer to this
+ * call; the connection is of no more use), SA_NO_MEMORY, SA_TOO_LARGE (the request is over
+ * SA_FRAME_REQUEST_MAX). SA_OK only where the frame says OK and the body decodes.
  */
 SA_MUST_CHECK enum sa_status sa_call(struct sa_connection *connection, const char *name,
-                                     const ProtobufCMessage *request, const ProtobufCMessageDescriptor *reply_type,
-                                     uint32_t timeout_millis, struct sa_arena *arena, ProtobufCMessage **ret_reply,
+                                     const ProtobufCMessage *request,
+                                     const ProtobufCMessageDescriptor *reply_type, uint32_t timeout_millis,
+                                     struct sa_arena *arena, ProtobufCMessage **ret_reply,
                                      struct sa_call_error *ret_error);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Decoding, one function for every process, in two steps: a walk over the bytes that allocates nothing and refuses
- * what protobuf-c would let pass or choke on, then protobuf-c's unpack into a wiped arena of bounded size.
+ * Decoding, one function for every process, in two steps: a walk over the bytes that allocates nothing and
+ * refuses what protobuf-c would let pass or choke on, then protobuf-c's unpack into a wiped arena of bounded
+ * size.
  */
 #ifndef SA_DECODE_H
 #define SA_DECODE_H
@@ -28,8 +29,8 @@ struct sa_problem {
 struct sa_arena;
 
 /*
- * A new arena of at most `limit` bytes; NULL for lack of memory. Memory is taken from the system as it is needed,
- * in few blocks, each excluded from nothing but wiped when freed.
+ * A new arena of at most `limit` bytes; NULL for lack of memory. Memory is taken from the system as it is
+ * needed, in few blocks, each excluded from nothing but wiped when freed.
  */
 struct sa_arena *sa_arena_new(size_t limit);
 
@@ -52,10 +53,11 @@ enum sa_decode_side {
 };
 
 /*
- * Walk over a message and refuse: a length outside its parent, depth over 8, too many fields, a singular field or
- * a oneof set twice, an unknown enum value, a varint over 10 bytes or with bits past 64, a wire type that does not
- * fit the field, groups, field number 0, a `string` that is not UTF-8 (RFC 3629) or holds a control character (C0,
- * DEL, C1). Unknown fields, packed and unpacked numbers and explicit defaults are legal.
+ * Walk over a message and refuse: a length outside its parent, depth over 8, too many fields, a singular
+ * field or a oneof set twice, an unknown enum value, a varint over 10 bytes or with bits past 64, a wire type
+ * that does not fit the field, groups, field number 0, a `string` that is not UTF-8 (RFC 3629) or holds a
+ * control character (C0, DEL, C1). Unknown fields, packed and unpacked numbers and explicit defaults are
+ * legal.
  *
  * Returns SA_OK, or SA_INVALID_ARGUMENT with *ret_problem filled. Allocates nothing.
  */

@@ -1,6 +1,6 @@
 /*
- * The frame: what travels on every secauth socket (docs/protocol.md). A header of 32 bytes, integers big-endian,
- * then the method's name (requests only), then a protobuf message.
+ * The frame: what travels on every secauth socket (docs/protocol.md). A header of 32 bytes, integers
+ * big-endian, then the method's name (requests only), then a protobuf message.
  */
 #ifndef SA_FRAME_H
 #define SA_FRAME_H
@@ -59,7 +59,8 @@ void sa_frame_encode(const struct sa_frame *frame, uint8_t ret_header[SA_FRAME_H
  *
  * Returns SA_OK or SA_MALFORMED: the connection is then of no more use.
  */
-SA_MUST_CHECK enum sa_status sa_frame_decode(const uint8_t header[SA_FRAME_HEADER_LEN], enum sa_frame_reader reader,
-                                             struct sa_frame *ret_frame, const char **ret_rule);
+SA_MUST_CHECK enum sa_status sa_frame_decode(const uint8_t header[SA_FRAME_HEADER_LEN],
+                                             enum sa_frame_reader reader, struct sa_frame *ret_frame,
+                                             const char **ret_rule);
 
 #endif

@@ -3,7 +3,7 @@
 #include "bytes.h"
 
 static const struct sa_status_row table[] = {
-#define STATUS(name, wire, grpc, http, oauth, pam, reason, words)                                                \
+#define STATUS(name, wire, grpc, http, oauth, pam, reason, words)                                            \
     {SA_##name, grpc, http, #name, oauth, #pam, reason, words},
 #include "status.def"
 #undef STATUS
