@@ -138,6 +138,16 @@ def a_call_has_its_reply():
         assert c.ask(KEYS)[0] == "OK"
 
 
+def the_pages_own_client_works():
+    with open("docs/protocol.md") as page:
+        code = re.search(r"```python\n(.*?)```", page.read(), re.S)[1]
+    found = {}
+    os.seteuid(ALICE)
+    exec(code, found)
+    os.seteuid(0)
+    assert found["status"] == 1 and found["keys"].jwks
+
+
 def pipelined_calls_are_all_answered():
     with Connection() as c:
         c.send(b"".join(frame(name=STATUS if i % 2 else KEYS, call=1000 + i) for i in range(60)))
@@ -266,7 +276,7 @@ def requests_that_break_a_rule_name_the_field():
     cases = [(get, b"\x0a\x01a\x0a\x01a", "name"), (get, b"\x0a\x05FORG\n", "name"), (get, b"\x0a\x01\xff", "name"),
              (get, b"\x0a\x03a\0b", "name"), (get, b"\x08\x01", "name"), (get, b"\x0a\x05abc", "name"),
              (create, b"\x0a\x05\x22\x03a\nb", "user.full_name"), (create, b"\x0a\x04\x12\x02\x08\x80", "user.uid.id"),
-             (get, b"\x0b\x0c", ""), (get, b"\x00\x00", ""), (get, b"\x80", ""), (get, b"\x38\x01" * 257, "")]
+             (get, b"\x0b\x0c", ""), (get, b"\x00\x00", ""), (get, b"\x80", ""), (create, b"\x38\x01" * 257, "")]
     with Connection() as c:
         for name, body, field in cases:
             status, answer = c.ask(name, body)
@@ -352,7 +362,7 @@ def every_missing_field_has_a_status_of_its_own():
     assert asked > 300, asked
 
 
-PARTS = [a_call_has_its_reply, pipelined_calls_are_all_answered, frames_may_come_in_pieces,
+PARTS = [a_call_has_its_reply, the_pages_own_client_works, pipelined_calls_are_all_answered, frames_may_come_in_pieces,
          unknown_methods_are_unimplemented, methods_of_another_socket_are_denied,
          root_has_no_business_on_the_user_socket, illegal_headers_end_the_connection, garbage_ends_the_connection,
          truncated_frames_are_no_calls, slow_frames_are_cut_after_five_seconds,
