@@ -29,8 +29,9 @@ struct sa_exchange {
 
     /* The transport's. */
     void *owner;
-    uint32_t number;
-    size_t sent;
+    uint32_t number; /* the caller's; set by sa_dispatch_call */
+    bool cancelled;  /* nobody waits for the answer */
+    size_t sent;     /* bytes of the frame */
     struct sa_exchange *next;
     struct sa_exchange *chain;
 };

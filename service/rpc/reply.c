@@ -57,8 +57,9 @@ add_detail(struct error *error, struct sa_arena *arena, const char *type_url, co
 static bool
 add_info(struct error *error, struct sa_arena *arena, const struct sa_status_row *row)
 {
-    Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
+    Google__Rpc__ErrorInfo info;
 
+    google__rpc__error_info__init(&info);
     info.reason = text(row->reason);
     info.domain = text(DOMAIN);
     return add_detail(error, arena, TYPE_URL "google.rpc.ErrorInfo", &info.base);
@@ -67,11 +68,13 @@ add_info(struct error *error, struct sa_arena *arena, const struct sa_status_row
 static bool
 add_retry(struct error *error, struct sa_arena *arena, uint32_t retry_ms)
 {
-    Google__Rpc__RetryInfo retry = GOOGLE__RPC__RETRY_INFO__INIT;
-    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+    Google__Rpc__RetryInfo retry;
+    Google__Protobuf__Duration delay;
 
     if (retry_ms == 0)
         return true;
+    google__rpc__retry_info__init(&retry);
+    google__protobuf__duration__init(&delay);
     delay.seconds = retry_ms / 1000;
     delay.nanos = (int32_t)(retry_ms % 1000) * 1000000;
     retry.retry_delay = &delay;
@@ -81,12 +84,14 @@ add_retry(struct error *error, struct sa_arena *arena, uint32_t retry_ms)
 static bool
 add_problem(struct error *error, struct sa_arena *arena, const struct sa_problem *problem)
 {
-    Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
-    Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
+    Google__Rpc__BadRequest bad;
+    Google__Rpc__BadRequest__FieldViolation violation;
     Google__Rpc__BadRequest__FieldViolation *violations[] = {&violation};
 
     if (problem->rule == NULL)
         return true;
+    google__rpc__bad_request__init(&bad);
+    google__rpc__bad_request__field_violation__init(&violation);
     violation.field = text(problem->field);
     violation.description = text(problem->rule);
     bad.n_field_violations = 1;
@@ -113,8 +118,9 @@ make_error(const struct sa_call *call, enum sa_status status, struct sa_bytes *r
 {
     const struct sa_status_row *row = sa_status_row(status);
     bool blames_a_field = status == SA_INVALID_ARGUMENT || status == SA_PASSWORD_REFUSED;
-    struct error error = {.message = GOOGLE__RPC__STATUS__INIT};
+    struct error error;
 
+    google__rpc__status__init(&error.message);
     error.message.code = row->grpc;
     error.message.details = error.details;
     put_words(&error, call, row);

@@ -1,0 +1,169 @@
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "inside.h"
+
+#define PIECES_MAX 128 /* of one sendmsg: two a reply */
+
+struct sa_exchange **
+sa_conn_find(struct sa_conn *conn, uint32_t number)
+{
+    struct sa_exchange **slot = &conn->chains[number % SA_OPEN_CHAINS];
+
+    while (*slot != NULL && (*slot)->number != number)
+        slot = &(*slot)->chain;
+    return slot;
+}
+
+static size_t
+frame_len(const struct sa_exchange *exchange)
+{
+    return SA_FRAME_HEADER_LEN + exchange->body.len;
+}
+
+void
+sa_conn_answer(struct sa_exchange *exchange)
+{
+    struct sa_conn *conn = exchange->owner;
+    struct sa_server *server = conn->door->server;
+
+    if (conn->fd < 0 || exchange->cancelled) {
+        sa_conn_release(exchange);
+        return;
+    }
+    if (exchange->call.hold_until_boot_ms <= server->now.boot_ms) {
+        sa_conn_queue(exchange);
+        return;
+    }
+    if (sa_held_add(&server->held, exchange) == SA_OK)
+        return;
+    sa_conn_close(conn); /* rather no answer than one that tells by its time */
+    sa_conn_release(exchange);
+}
+
+void
+sa_conn_queue(struct sa_exchange *exchange)
+{
+    struct sa_conn *conn = exchange->owner;
+    struct sa_server *server = conn->door->server;
+
+    if (conn->fd < 0 || exchange->cancelled) {
+        sa_conn_release(exchange);
+        return;
+    }
+    *sa_conn_find(conn, exchange->number) = exchange->chain; /* its number may be used again */
+    exchange->next = NULL;
+    *conn->last_out = exchange;
+    conn->last_out = &exchange->next;
+    conn->unsent += frame_len(exchange);
+    if (conn->dirty)
+        return;
+    conn->dirty = true;
+    TAILQ_INSERT_TAIL(&server->flush, conn, flush);
+}
+
+/* The unsent part of one reply as pieces. */
+static int
+put_pieces(const struct sa_exchange *exchange, struct iovec *ret_pieces)
+{
+    size_t sent = exchange->sent;
+    int count = 0;
+
+    if (sent < SA_FRAME_HEADER_LEN)
+        ret_pieces[count++] =
+            (struct iovec){(uint8_t *)(uintptr_t)exchange->header + sent, SA_FRAME_HEADER_LEN - sent};
+    size_t of_body = sent > SA_FRAME_HEADER_LEN ? sent - SA_FRAME_HEADER_LEN : 0;
+    if (of_body < exchange->body.len)
+        ret_pieces[count++] =
+            (struct iovec){(uint8_t *)(uintptr_t)exchange->body.data + of_body, exchange->body.len - of_body};
+    return count;
+}
+
+static void
+account(struct sa_conn *conn, size_t sent)
+{
+    conn->unsent -= sent;
+    while (conn->first_out != NULL) {
+        struct sa_exchange *exchange = conn->first_out;
+        size_t left = frame_len(exchange) - exchange->sent;
+        if (sent < left) {
+            exchange->sent += sent;
+            return;
+        }
+        sent -= left;
+        conn->first_out = exchange->next;
+        if (conn->first_out == NULL)
+            conn->last_out = &conn->first_out;
+        conn->open--;
+        sa_conn_release(exchange); /* the connection is not over, so it stays */
+    }
+}
+
+/* A reader that takes nothing is cut; one that takes a little has its time anew. */
+static void
+set_timer(struct sa_conn *conn)
+{
+    struct sa_server *server = conn->door->server;
+
+    if (conn->stuck_until_ms != 0)
+        TAILQ_REMOVE(&server->stuck, conn, stuck);
+    conn->stuck_until_ms = 0;
+    if (conn->first_out == NULL)
+        return;
+    conn->stuck_until_ms = server->now.boot_ms + SA_STUCK_MS;
+    TAILQ_INSERT_TAIL(&server->stuck, conn, stuck);
+}
+
+/* One sendmsg. Returns false where there is no more to do now. */
+static bool
+send_some(struct sa_conn *conn)
+{
+    struct iovec pieces[PIECES_MAX];
+    struct msghdr message = {.msg_iov = pieces};
+    size_t len = 0;
+
+    for (const struct sa_exchange *at = conn->first_out; at != NULL && message.msg_iovlen + 2 <= PIECES_MAX;
+         at = at->next)
+        message.msg_iovlen += (size_t)put_pieces(at, pieces + message.msg_iovlen);
+    for (size_t i = 0; i < message.msg_iovlen; i++)
+        len += pieces[i].iov_len;
+    ssize_t sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+        if (errno == EINTR)
+            return true;
+        if (errno != EAGAIN)
+            sa_conn_close(conn);
+        return false;
+    }
+    account(conn, (size_t)sent);
+    set_timer(conn);
+    return (size_t)sent == len && conn->first_out != NULL;
+}
+
+void
+sa_conn_flush(struct sa_conn *conn)
+{
+    if (conn->dirty)
+        TAILQ_REMOVE(&conn->door->server->flush, conn, flush);
+    conn->dirty = false;
+    if (conn->first_out != NULL && conn->stuck_until_ms == 0)
+        set_timer(conn);
+    while (conn->fd >= 0 && conn->first_out != NULL && send_some(conn))
+        continue;
+    if (conn->fd >= 0 && conn->at_end && conn->open == 0)
+        sa_conn_close(conn);
+    sa_conn_watch(conn);
+}
+
+void
+sa_conn_drop_queue(struct sa_conn *conn)
+{
+    while (conn->first_out != NULL) {
+        struct sa_exchange *exchange = conn->first_out;
+        conn->first_out = exchange->next;
+        sa_conn_release(exchange);
+    }
+    conn->last_out = &conn->first_out;
+    conn->unsent = 0;
+}

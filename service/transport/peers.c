@@ -1,0 +1,148 @@
+#include "peers.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "secauth/v1/peer.pb-c.h"
+
+#define CHAINS          1024u
+#define FACTS_ARENA_MAX (16u * 1024u)
+
+struct peer {
+    struct peer *next;
+    uint32_t number;
+    bool has_uid;
+    uint32_t uid;
+    uint32_t pid;
+    char address[INET6_ADDRSTRLEN];
+};
+
+struct sa_peers {
+    bool network;
+    unsigned count;
+    struct peer *chains[CHAINS];
+};
+
+struct sa_peers *
+sa_peers_new(bool network)
+{
+    struct sa_peers *peers = calloc(1, sizeof(*peers));
+    if (peers != NULL)
+        peers->network = network;
+    return peers;
+}
+
+void
+sa_peers_free(struct sa_peers *peers)
+{
+    if (peers == NULL)
+        return;
+    for (unsigned i = 0; i < CHAINS; i++)
+        while (peers->chains[i] != NULL) {
+            struct peer *peer = peers->chains[i];
+            peers->chains[i] = peer->next;
+            free(peer);
+        }
+    free(peers);
+}
+
+/* An address in its one canonical form, so that nobody is two sources. */
+static bool
+take_address(const char *text, char ret_address[INET6_ADDRSTRLEN])
+{
+    struct in6_addr address;
+    int family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
+
+    return inet_pton(family, text, &address) == 1 &&
+           inet_ntop(family, &address, ret_address, INET6_ADDRSTRLEN) != NULL;
+}
+
+static enum sa_status
+take_facts(const struct sa_peers *peers, const Secauth__V1__PeerFacts *facts, struct peer *ret_peer)
+{
+    if (peers->network) {
+        if (facts->uid != NULL || facts->pid != 0 || !take_address(facts->address, ret_peer->address))
+            return SA_MALFORMED;
+        return SA_OK;
+    }
+    if (facts->uid == NULL || facts->address[0] != '\0')
+        return SA_MALFORMED;
+    ret_peer->has_uid = facts->uid->id != 0;
+    ret_peer->uid = facts->uid->id;
+    ret_peer->pid = facts->pid;
+    return SA_OK;
+}
+
+static struct peer **
+find(const struct sa_peers *peers, uint32_t number)
+{
+    struct peer *const *slot = &peers->chains[number % CHAINS];
+
+    while (*slot != NULL && (*slot)->number != number)
+        slot = &(*slot)->next;
+    return (struct peer **)(uintptr_t)slot;
+}
+
+static enum sa_status
+put_facts(struct sa_peers *peers, uint32_t number, const Secauth__V1__PeerFacts *facts)
+{
+    struct peer told = {.number = number};
+    struct peer **slot = find(peers, number);
+
+    if (take_facts(peers, facts, &told) != SA_OK)
+        return SA_MALFORMED;
+    if (*slot == NULL) {
+        if (peers->count == SA_PEERS_MAX)
+            return SA_OVERLOADED;
+        *slot = calloc(1, sizeof(**slot));
+        if (*slot == NULL)
+            return SA_NO_MEMORY;
+        peers->count++;
+    }
+    told.next = (*slot)->next;
+    **slot = told;
+    return SA_OK;
+}
+
+enum sa_status
+sa_peers_put(struct sa_peers *peers, uint32_t number, struct sa_bytes body)
+{
+    SA_OWN(sa_arena) arena = sa_arena_new(FACTS_ARENA_MAX);
+    ProtobufCMessage *facts;
+    struct sa_problem problem;
+
+    if (arena == NULL)
+        return SA_NO_MEMORY;
+    enum sa_status status =
+        sa_decode(&secauth__v1__peer_facts__descriptor, body, SA_DECODE_REQUEST, arena, &facts, &problem);
+    if (status != SA_OK)
+        return status == SA_NO_MEMORY ? SA_NO_MEMORY : SA_MALFORMED;
+    return put_facts(peers, number, (const Secauth__V1__PeerFacts *)facts);
+}
+
+void
+sa_peers_remove(struct sa_peers *peers, uint32_t number)
+{
+    struct peer **slot = find(peers, number);
+    struct peer *peer = *slot;
+
+    if (peer == NULL)
+        return;
+    *slot = peer->next;
+    free(peer);
+    peers->count--;
+}
+
+enum sa_status
+sa_peers_fill(const struct sa_peers *peers, uint32_t number, struct sa_caller *caller)
+{
+    const struct peer *peer = *find(peers, number);
+
+    if (peer == NULL)
+        return SA_NOT_FOUND;
+    caller->has_uid = peer->has_uid;
+    caller->uid = peer->uid;
+    caller->pid = peer->pid;
+    memcpy(caller->address, peer->address, sizeof(peer->address));
+    return SA_OK;
+}

@@ -1,0 +1,34 @@
+/* What a gateway has told about its own connections: a bounded table of one connection of the gateway's. */
+#ifndef SA_PEERS_H
+#define SA_PEERS_H
+
+#include "service/rpc/call.h"
+
+#define SA_PEERS_MAX 16384u
+
+struct sa_peers;
+
+/* NULL for lack of memory. `network`: the facts are addresses; else uids. */
+struct sa_peers *sa_peers_new(bool network);
+void sa_peers_free(struct sa_peers *peers);
+SA_DEFINE_OWN(sa_peers, sa_peers_free)
+
+/*
+ * Take the body of a PEER frame; a number that is in use gets new facts.
+ *
+ * Returns SA_OK; SA_MALFORMED: not PeerFacts, or facts that are not of this kind of gateway, or no address;
+ * SA_NO_MEMORY; SA_OVERLOADED: there are SA_PEERS_MAX, and this one stays unknown.
+ */
+SA_MUST_CHECK enum sa_status sa_peers_put(struct sa_peers *peers, uint32_t number, struct sa_bytes body);
+
+/* Forget one; unknown numbers are ignored. */
+void sa_peers_remove(struct sa_peers *peers, uint32_t number);
+
+/*
+ * Fill in uid, pid or address of a caller. A uid of 0 is left out: through a gateway nobody is root.
+ * Returns SA_OK, or SA_NOT_FOUND for a number that was never told, or is gone.
+ */
+SA_MUST_CHECK enum sa_status sa_peers_fill(const struct sa_peers *peers, uint32_t number,
+                                           struct sa_caller *caller);
+
+#endif
