@@ -43,8 +43,8 @@ NAMES = {wire: name for name, (wire, _, _) in TABLE.items() if 0 < wire < 100}
 def frame(kind=REQUEST, name=b"", body=b"", call=1, millis=None, **other):
     """A frame; any field of the header can be told otherwise."""
     name = name.encode() if isinstance(name, str) else name
-    said = {"length": 28 + len(name) + len(body), "version": 1, "status": 0, "peer": 0, "name_len": len(name), "flags": 0,
-            "request_id": 0, **other}
+    said = {"length": 28 + len(name) + len(body), "version": 1, "status": 0, "peer": 0, "name_len": len(name),
+            "flags": 0, "request_id": 0, **other}
     millis = (8000 if kind == REQUEST else 0) if millis is None else millis
     return HEADER.pack(said["length"], said["version"], kind, said["status"], call, millis, said["peer"],
                        said["name_len"], said["flags"], said["request_id"]) + name + body
