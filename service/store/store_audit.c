@@ -212,7 +212,7 @@ read_rows(struct sa_sql *sql, void *context)
     enum sa_status status;
 
     SA_QUERY(query, sql, wanted->newest ? NEWEST : OLDEST);
-    sa_put_int(&query, (int64_t)wanted->after_sequence);
+    sa_put_int(&query, wanted->after_sequence > INT64_MAX ? INT64_MAX : (int64_t)wanted->after_sequence);
     sa_put_text_or_null(&query, wanted->user);
     sa_put_int(&query, (int64_t)wanted->event);
     sa_put_int(&query, (int64_t)wanted->request_id);

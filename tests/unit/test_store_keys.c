@@ -1,0 +1,144 @@
+/* links: sa_store */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "service/store/inside.h"
+#include "tests/support/store_fixture.h"
+
+static struct sa_audit audit;
+
+static enum sa_status
+add_key(struct fixture *fixture, const char *kid, const char *private)
+{
+    SA_OWN(sa_secret) secret = sa_secret_copy(sa_bytes_of(private));
+    struct sa_key_row key = {.created_ms = 1, .active_ms = 2, .retire_ms = 3, .private_der = secret};
+
+    strcpy(key.kid, kid);
+    audit = sa_audit(SA_EVENT_KEY_CREATE);
+    return sa_store_key_add(fixture->store, &key, &audit);
+}
+
+static void
+run_script(struct fixture *fixture, const char *script)
+{
+    struct sa_sql *sql = NULL;
+
+    fixture_close(fixture);
+    assert_int_equal(sa_sql_open(fixture->path, NULL, SA_SQL_WRITER, &sql), SA_OK);
+    assert_int_equal(sa_sql_script(sql, script), SA_OK);
+    sa_sql_close(sql);
+    fixture_open(fixture);
+}
+
+static void
+a_kid_is_given_once(void **state)
+{
+    assert_int_equal(add_key(*state, "one", "private"), SA_OK);
+    assert_int_equal(add_key(*state, "one", "other"), SA_ALREADY_EXISTS);
+    assert_int_equal(fixture_sequence(*state), 1);
+}
+
+static void
+a_key_moved_to_another_row_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sa_key_row *keys = NULL;
+    unsigned count = 0;
+
+    assert_int_equal(add_key(*state, "one", "private"), SA_OK);
+    assert_int_equal(add_key(*state, "two", "another"), SA_OK);
+    run_script(fixture,
+               "UPDATE signing_keys SET private = (SELECT private FROM signing_keys WHERE kid = 'one')");
+    assert_int_equal(sa_store_key_list(fixture->store, &keys, &count), SA_INTERNAL);
+    assert_null(keys);
+}
+
+static void
+a_hash_moved_to_another_row_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    SA_OWN(sa_user) user = NULL;
+
+    assert_int_equal(fixture_add_user(*state, "ann", 1000, NULL), SA_OK);
+    assert_int_equal(fixture_add_user(*state, "bob", 1001, NULL), SA_OK);
+    run_script(fixture, "UPDATE users SET hash = (SELECT hash FROM users WHERE name = 'ann')");
+    assert_int_equal(sa_store_user_by_name(fixture->store, sa_bytes_of("bob"), &user), SA_INTERNAL);
+    assert_int_equal(sa_store_user_by_name(fixture->store, sa_bytes_of("ann"), &user), SA_OK);
+}
+
+static void
+nothing_secret_is_in_the_file(void **state)
+{
+    struct fixture *fixture = *state;
+    static char file[1 << 20];
+
+    assert_int_equal(fixture_add_user(*state, "ann", 1000, NULL), SA_OK);
+    assert_int_equal(add_key(*state, "one", "a private key in plain text"), SA_OK);
+    fixture_close(fixture);
+    FILE *stream = fopen(fixture->path, "r");
+    assert_non_null(stream);
+    size_t len = fread(file, 1, sizeof(file), stream);
+    fclose(stream);
+    assert_non_null(memmem(file, len, "ann", 3)); /* what is not secret is where it is looked for */
+    assert_null(memmem(file, len, "$2b$04$", 7));
+    assert_null(memmem(file, len, "a private key", 13));
+}
+
+static void
+keys_come_back_in_the_order_of_their_making(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sa_key_row *keys = NULL;
+    unsigned count = 0;
+
+    assert_int_equal(sa_store_key_list(fixture->store, &keys, &count), SA_OK);
+    assert_int_equal(count, 0);
+    sa_key_rows_free(keys, count);
+    assert_int_equal(add_key(*state, "one", "private one"), SA_OK);
+    assert_int_equal(add_key(*state, "two", "private two"), SA_OK);
+    fixture_reopen(fixture);
+    assert_int_equal(sa_store_key_list(fixture->store, &keys, &count), SA_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(keys[0].kid, "one");
+    assert_true(keys[0].created_ms == 1 && keys[0].active_ms == 2 && keys[0].retire_ms == 3);
+    assert_true(sa_bytes_equal(sa_secret_bytes(keys[1].private_der), sa_bytes_of("private two")));
+    sa_key_rows_free(keys, count);
+}
+
+static void
+a_revoked_token_stays_revoked(void **state)
+{
+    struct fixture *fixture = *state;
+    bool revoked = true;
+
+    assert_int_equal(sa_store_token_is_revoked(fixture->store, "jti", &revoked), SA_OK);
+    assert_false(revoked);
+    audit = sa_audit(SA_EVENT_TOKEN_REVOKE);
+    assert_int_equal(sa_store_token_revoke(fixture->store, "jti", 100, &audit), SA_OK);
+    assert_int_equal(sa_store_token_revoke(fixture->store, "jti", 100, &audit), SA_OK);
+    fixture_reopen(fixture);
+    assert_int_equal(sa_store_token_is_revoked(fixture->store, "jti", &revoked), SA_OK);
+    assert_true(revoked);
+    assert_int_equal(sa_store_token_is_revoked(fixture->store, "jtj", &revoked), SA_OK);
+    assert_false(revoked);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_kid_is_given_once),
+        TEST(a_key_moved_to_another_row_is_refused),
+        TEST(a_hash_moved_to_another_row_is_refused),
+        TEST(nothing_secret_is_in_the_file),
+        TEST(keys_come_back_in_the_order_of_their_making),
+        TEST(a_revoked_token_stays_revoked),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
