@@ -30,7 +30,7 @@ static struct sa_audit
 record_of(struct sa_call *call, enum sa_outcome outcome, const char *reason)
 {
     const struct begin *begin = begin_of(call);
-    struct sa_audit record = rpc_audit_origin(call, SA_EVENT_LOGIN, outcome, reason, begin->request->origin);
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_LOGIN, outcome, reason);
 
     if (begin->by_gateway)
         record.client_id = begin->request->client->client_id;

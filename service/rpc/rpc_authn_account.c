@@ -29,8 +29,8 @@ rpc_authn_check_account(struct sa_call *call, const Secauth__V1__CheckAccountReq
         return status;
     enum sa_status state = sa_account_state(user, call->now.wall_ms);
     if (sa_account_is_closed(state)) {
-        struct sa_audit record = rpc_audit_origin(call, SA_EVENT_ACCOUNT, SA_OUTCOME_DENIED,
-                                                  sa_account_reason(state), request->origin);
+        struct sa_audit record =
+            sa_call_audit(call, SA_EVENT_ACCOUNT, SA_OUTCOME_DENIED, sa_account_reason(state));
         rpc_audit_user(&record, user);
         status = rpc_denied(call, &record, SA_OK);
         if (status != SA_OK)

@@ -31,7 +31,7 @@ record_of(struct sa_call *call, enum sa_outcome outcome, const char *reason)
 {
     const struct change *change = change_of(call);
     enum sa_event event = change->by_owner ? SA_EVENT_PASSWORD : SA_EVENT_USER_PASSWORD;
-    struct sa_audit record = rpc_audit_origin(call, event, outcome, reason, change->request->origin);
+    struct sa_audit record = sa_call_audit(call, event, outcome, reason);
 
     rpc_audit_user(&record, change->user);
     return record;
@@ -196,7 +196,8 @@ make(struct sa_call *call)
 static enum sa_status
 find_spared(struct sa_call *call, const struct change *change, char ret_id[SA_ID_LEN + 1])
 {
-    const Secauth__V1__PosixId *audit_session = change->request->origin->audit_session;
+    const Secauth__V1__PosixId *audit_session =
+        call->caller.via == SA_VIA_ROOT ? change->request->origin->audit_session : NULL;
 
     ret_id[0] = '\0';
     if (!change->by_owner || !call->caller.has_uid)

@@ -89,8 +89,7 @@ rpc_session_open(struct sa_call *call, const Secauth__V1__OpenSessionRequest *re
     enum sa_status status = rpc_find_account(call, &whom, &user);
     if (status != SA_OK)
         return status;
-    struct sa_audit record =
-        rpc_audit_origin(call, SA_EVENT_SESSION_OPEN, SA_OUTCOME_GRANTED, NULL, request->origin);
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_SESSION_OPEN, SA_OUTCOME_GRANTED, NULL);
     rpc_audit_user(&record, user);
     enum sa_status state = sa_account_state(user, call->now.wall_ms);
     if (sa_account_is_closed(state)) {
@@ -160,8 +159,7 @@ rpc_session_close(struct sa_call *call, const Secauth__V1__CloseSessionRequest *
         return status;
     if (request->session_id[0] != '\0' && !sa_name_is_id(sa_bytes_of(request->session_id)))
         return sa_call_refuse(call, "session_id", SA_RULE_ID);
-    struct sa_audit record =
-        rpc_audit_origin(call, SA_EVENT_SESSION_CLOSE, SA_OUTCOME_GRANTED, NULL, request->origin);
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_SESSION_CLOSE, SA_OUTCOME_GRANTED, NULL);
     status = request->session_id[0] == '\0' ? record_end(call, request, &record)
                                             : end_login(call, request->session_id, &record);
     if (status == SA_OK)

@@ -103,23 +103,6 @@ rpc_check_origin(struct sa_call *call, const Secauth__V1__Origin *origin)
     return SA_OK;
 }
 
-struct sa_audit
-rpc_audit_origin(struct sa_call *call, enum sa_event event, enum sa_outcome outcome, const char *reason,
-                 const Secauth__V1__Origin *origin)
-{
-    struct sa_audit record = sa_call_audit(call, event, outcome, reason);
-
-    if (origin == NULL)
-        return record;
-    record.service = rpc_escaped(call, sa_bytes_of(origin->service));
-    if (call->caller.via != SA_VIA_ROOT)
-        return record; /* the rest is believed from root only */
-    record.acting_uid = origin->acting_uid;
-    record.login_uid = origin->login_uid == NULL ? -1 : (int64_t)origin->login_uid->id;
-    record.audit_session = origin->audit_session == NULL ? -1 : (int64_t)origin->audit_session->id;
-    return record;
-}
-
 void
 rpc_audit_user(struct sa_audit *record, const struct sa_user *user)
 {
@@ -159,8 +142,7 @@ rpc_find_account(struct sa_call *call, const struct rpc_whom *whom, struct sa_us
     if (status != SA_OK)
         return status == SA_NOT_FOUND ? SA_NOT_MANAGED : status;
     if (whom->uid != NULL && whom->uid->id != user->uid) {
-        struct sa_audit record =
-            rpc_audit_origin(call, whom->event, SA_OUTCOME_DENIED, "UID_MISMATCH", whom->origin);
+        struct sa_audit record = sa_call_audit(call, whom->event, SA_OUTCOME_DENIED, "UID_MISMATCH");
         rpc_audit_user(&record, user);
         return rpc_denied(call, &record, SA_PERMISSION_DENIED);
     }

@@ -43,10 +43,6 @@ SA_MUST_CHECK enum sa_status rpc_denied(struct sa_call *call, const struct sa_au
 /* Refuses an absent origin, and fields over their bounds. */
 SA_MUST_CHECK enum sa_status rpc_check_origin(struct sa_call *call, const Secauth__V1__Origin *origin);
 
-/* A record with what the PAM application said; NULL where there was none. */
-struct sa_audit rpc_audit_origin(struct sa_call *call, enum sa_event event, enum sa_outcome outcome,
-                                 const char *reason, const Secauth__V1__Origin *origin);
-
 /* Say whose record it is. The user outlives it. */
 void rpc_audit_user(struct sa_audit *record, const struct sa_user *user);
 

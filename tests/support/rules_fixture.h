@@ -1,0 +1,215 @@
+/* The rules and the handlers over a store of their own, with cheap hashes and a clock that tests move. */
+#ifndef SA_TESTS_RULES_FIXTURE_H
+#define SA_TESTS_RULES_FIXTURE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "service/auth/inside.h"
+#include "service/rpc/handlers.h"
+#include "service/rpc/origin.h"
+#include "service/rpc/table.h"
+#include "tests/support/store_fixture.h"
+
+#define RIG_ISSUER   "https://auth.example"
+#define RIG_PASSWORD "correct horse battery"
+#define RIG_ARENA    (4u * 1024 * 1024)
+
+struct rig {
+    struct fixture store;
+    struct sa_conf conf;
+    struct sa_authority *authority;
+    struct sa_now now;
+    struct sa_arena *arena;
+    struct sa_call call; /* the last one */
+};
+
+static inline void
+rig_read_conf(struct rig *rig, const char *more)
+{
+    char path[] = "/tmp/secauth-conf-XXXXXX";
+    struct sa_conf_error error;
+    int file = mkstemp(path);
+
+    if (file < 0 ||
+        dprintf(file,
+                "[token]\nissuer = " RIG_ISSUER "\n[password]\nmemory = 8\npasses = 1\nmin_length = 8\n%s\n"
+                "[login]\ndenial_floor = 100\ndenial_jitter = 10\nsource_failures = 5\n",
+                more) < 0)
+        abort();
+    close(file);
+    if (sa_conf_read(path, NULL, &rig->conf, &error) != SA_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        abort();
+    }
+    unlink(path);
+}
+
+static inline struct rig *
+rig_new(const char *more_conf)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+    const char *why = "";
+
+    if (rig == NULL)
+        abort();
+    fixture_make(&rig->store);
+    fixture_open(&rig->store);
+    rig_read_conf(rig, more_conf);
+    rig->now = (struct sa_now){.wall_ms = FIXTURE_NOW_MS, .boot_ms = 5000000};
+    if (sa_authority_new(&rig->conf, rig->store.keyring, rig->store.store, rig->now, &rig->authority, &why) !=
+        SA_OK) {
+        fprintf(stderr, "%s\n", why);
+        abort();
+    }
+    return rig;
+}
+
+static inline void
+rig_free(struct rig *rig)
+{
+    sa_arena_free(rig->arena);
+    sa_authority_free(rig->authority);
+    fixture_destroy(&rig->store);
+    free(rig);
+}
+
+static inline int
+rig_setup(void **state)
+{
+    *state = rig_new("");
+    return 0;
+}
+
+static inline int
+rig_teardown(void **state)
+{
+    rig_free(*state);
+    return 0;
+}
+
+static inline void
+rig_pass(struct rig *rig, int64_t millis)
+{
+    rig->now.wall_ms += millis;
+    rig->now.boot_ms += millis;
+}
+
+/* ---- callers ---- */
+
+static inline struct sa_caller
+rig_root(void)
+{
+    return (struct sa_caller){.via = SA_VIA_ROOT,
+                              .standing = SA_CALLER_ROOT,
+                              .has_uid = true,
+                              .pid = (uint32_t)getpid(),
+                              .administrator = true};
+}
+
+static inline struct sa_caller
+rig_user(uint32_t uid)
+{
+    return (struct sa_caller){.via = SA_VIA_USER,
+                              .standing = SA_CALLER_ANY,
+                              .has_uid = true,
+                              .uid = uid,
+                              .pid = (uint32_t)getpid()};
+}
+
+static inline struct sa_caller
+rig_network(const char *address)
+{
+    struct sa_caller caller = {.via = SA_VIA_NETWORK, .standing = SA_CALLER_ANY, .gateway = "grpc"};
+
+    snprintf(caller.address, sizeof(caller.address), "%s", address);
+    return caller;
+}
+
+/* ---- calls ---- */
+
+/*
+ * Run a method through all its steps, as the lanes would, and the one after the answer too. The reply lives
+ * until the next call.
+ */
+static inline enum sa_status
+rig_call(struct rig *rig, struct sa_caller caller, const char *name, const ProtobufCMessage *request,
+         ProtobufCMessage *reply)
+{
+    char full[96];
+    struct sa_call *call = &rig->call;
+    struct sa_call after;
+
+    snprintf(full, sizeof(full), "secauth.v1.%s", name);
+    sa_arena_free(rig->arena);
+    rig->arena = sa_arena_new(RIG_ARENA);
+    *call = (struct sa_call){.method = sa_table_find(sa_bytes_of(full)),
+                             .authority = rig->authority,
+                             .caller = caller,
+                             .now = rig->now,
+                             .request_id = 0x1234567890abcdef,
+                             .arena = rig->arena,
+                             .request = request,
+                             .reply = reply};
+    if (call->method == NULL || rig->arena == NULL)
+        abort();
+    sa_source_of(call, &rig->conf, &call->source);
+    enum sa_status status = call->method->handler(call);
+    while (call->next_step != NULL) {
+        sa_step step = call->next_step;
+        call->next_step = NULL;
+        status = step(call);
+    }
+    after = *call;
+    if (status == SA_OK && after.after_step != NULL)
+        (void)after.after_step(&after);
+    return status;
+}
+
+/* `RIG_REPLY(X)` and `RIG_REQUEST(X)` name the generated types of an rpc: declare and initialise one. */
+#define RIG_TEXT(text)  ((char *)(uintptr_t)(text))
+#define RIG_BYTES(text) ((ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)(text)})
+
+/* ---- people and clients ---- */
+
+/* A user with RIG_PASSWORD under a cheap hash. */
+static inline void
+rig_add_user(struct rig *rig, const char *name, uint32_t uid)
+{
+    SA_OWN(sa_user) user = sa_user_new();
+    struct sa_audit audit = sa_audit(SA_EVENT_USER_CREATE);
+
+    if (user == NULL)
+        abort();
+    snprintf(user->name, sizeof(user->name), "%s", name);
+    user->uid = uid;
+    user->active = true;
+    user->changed_s = FIXTURE_NOW_MS / 1000;
+    user->group_count = 1;
+    strcpy(user->groups[0], "staff");
+    if (sa_password_make(&rig->authority->policy, sa_bytes_of(RIG_PASSWORD), user->hash) != SA_OK)
+        abort();
+    audit.time_ms = FIXTURE_NOW_MS;
+    audit.outcome = SA_OUTCOME_GRANTED;
+    audit.user = name;
+    if (sa_store_user_create(rig->store.store, user, &audit) != SA_OK)
+        abort();
+}
+
+/* Does the newest record say this? */
+#define rig_assert_recorded(rig, event_, outcome_, reason_)                                                  \
+    do {                                                                                                     \
+        struct sa_audit_row *row_ = fixture_last_record(&(rig)->store);                                      \
+        const char *said_ = row_->record.reason == NULL ? "" : row_->record.reason;                          \
+        assert_string_equal(sa_event_name(row_->record.event), sa_event_name(event_));                       \
+        assert_int_equal(row_->record.outcome, outcome_);                                                    \
+        assert_string_equal(said_, reason_);                                                                 \
+        assert_int_equal(row_->record.request_id, 0x1234567890abcdef);                                       \
+        free(row_);                                                                                          \
+    } while (0)
+
+#endif
