@@ -1,0 +1,80 @@
+/* What the benchmarks share: time, and the middle of what was measured. */
+#ifndef SA_BENCH_H
+#define SA_BENCH_H
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static inline uint64_t
+now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Say why there is nothing to measure, and end. */
+__attribute__((noreturn, format(printf, 1, 2))) static inline void
+give_up(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+/* How long each call took, in microseconds; beyond the room the rest is counted and not kept. */
+struct samples {
+    size_t count;
+    size_t room;
+    uint32_t *micros;
+};
+
+static inline struct samples
+samples_new(size_t room)
+{
+    struct samples samples = {.room = room, .micros = malloc(room * sizeof(uint32_t))};
+
+    if (samples.micros == NULL)
+        give_up("out of memory");
+    return samples;
+}
+
+static inline void
+samples_add(struct samples *samples, uint64_t from_ns, uint64_t to_ns)
+{
+    if (samples->count < samples->room)
+        samples->micros[samples->count] = (uint32_t)((to_ns - from_ns) / 1000);
+    samples->count++;
+}
+
+static inline int
+compare_micros(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* "RATE P50 P99": calls a second, microseconds. */
+static inline void
+samples_print(struct samples *samples, uint64_t elapsed_ns)
+{
+    size_t kept = samples->count < samples->room ? samples->count : samples->room;
+
+    if (kept == 0)
+        give_up("no call was answered");
+    qsort(samples->micros, kept, sizeof(uint32_t), compare_micros);
+    printf("%.0f %u %u\n", (double)samples->count * 1e9 / (double)elapsed_ns, samples->micros[kept / 2],
+           samples->micros[kept * 99 / 100]);
+    free(samples->micros);
+}
+
+#endif
