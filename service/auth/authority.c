@@ -118,6 +118,12 @@ sa_authority_free(struct sa_authority *authority)
     free(authority);
 }
 
+void
+sa_authority_set_conf(struct sa_authority *authority, const struct sa_conf *conf)
+{
+    authority->conf = conf;
+}
+
 struct sa_buckets *
 sa_authority_buckets(struct sa_authority *authority)
 {

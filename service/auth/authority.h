@@ -26,6 +26,13 @@ SA_MUST_CHECK enum sa_status sa_authority_new(const struct sa_conf *conf, const 
 void sa_authority_free(struct sa_authority *authority);
 SA_DEFINE_OWN(sa_authority, sa_authority_free)
 
+/*
+ * Another configuration from now on, for whatever is decided next; what was made from the old one at the
+ * start (keys, buckets, the cost of hashes) stays. The old one stays where it is: calls may still look at it.
+ * Any thread.
+ */
+void sa_authority_set_conf(struct sa_authority *authority, const struct sa_conf *conf);
+
 /* The buckets of failed proofs; dispatch takes a unit from them for the methods that evaluate one. */
 struct sa_buckets *sa_authority_buckets(struct sa_authority *authority);
 

@@ -18,7 +18,7 @@ struct sa_signing_keys {
 };
 
 struct sa_authority {
-    const struct sa_conf *conf;
+    const struct sa_conf *_Atomic conf; /* swapped whole by sa_authority_set_conf */
     const struct sa_keyring *keyring;
     struct sa_store *store;
     struct sa_password_policy policy;

@@ -1,0 +1,378 @@
+/*
+ * secauthd: reads its configuration, opens its sockets as root, becomes its own user for good, and serves.
+ *
+ * Exit status: 0 stopped by a signal, or nothing to complain about (--check); 1 could not start; 2 wrong
+ * usage; 3 the configuration is refused. The reason is on stderr.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "service/base/log.h"
+#include "service/transport/drop.h"
+#include "service/transport/sockets.h"
+
+extern char **environ;
+
+enum exit_status { EXIT_OK = 0, EXIT_START = 1, EXIT_USAGE = 2, EXIT_CONF = 3 };
+
+/* A configuration that is or was in force. Calls that began under an old one may still look at it, so all
+ * stay. */
+struct kept_conf {
+    struct kept_conf *older;
+    struct sa_conf conf;
+};
+
+struct daemon {
+    const char *conf_path;
+    struct kept_conf *confs; /* the one in force first */
+    struct sa_identity identity;
+    gid_t gateway_gid;
+    struct sa_doors doors;
+    struct sa_keyring *keyring;
+    struct sa_store *store;
+    struct sa_authority *authority;
+    struct sa_dispatch *dispatch;
+    struct sa_server *server;
+    struct sa_job tick;
+    atomic_bool ticking;
+};
+
+static enum exit_status
+refuse(const char *what, const char *why)
+{
+    sa_log(SA_LOG_ERROR, "does not start: %s: %s", what, why);
+    return EXIT_START;
+}
+
+/* ---- configuration ---- */
+
+static enum sa_log_level
+level_of(const struct sa_conf *conf)
+{
+    static const struct {
+        const char *name;
+        enum sa_log_level level;
+    } levels[] = {{"error", SA_LOG_ERROR}, {"warning", SA_LOG_WARNING}, {"debug", SA_LOG_DEBUG}};
+
+    for (unsigned i = 0; i < SA_COUNT(levels); i++)
+        if (strcmp(levels[i].name, conf->secauthd_log_level) == 0)
+            return levels[i].level;
+    return SA_LOG_INFO;
+}
+
+static enum sa_status
+read_conf(struct daemon *daemon, struct sa_conf_error *ret_error)
+{
+    struct kept_conf *kept = calloc(1, sizeof(*kept));
+
+    if (kept == NULL) {
+        snprintf(ret_error->text, sizeof(ret_error->text), "no memory");
+        return SA_NO_MEMORY;
+    }
+    enum sa_status status = sa_conf_read(daemon->conf_path, environ, &kept->conf, ret_error);
+    if (status != SA_OK) {
+        free(kept);
+        return status;
+    }
+    kept->older = daemon->confs;
+    daemon->confs = kept;
+    return SA_OK;
+}
+
+static void
+free_confs(struct daemon *daemon)
+{
+    while (daemon->confs != NULL) {
+        struct kept_conf *kept = daemon->confs;
+        daemon->confs = kept->older;
+        free(kept);
+    }
+}
+
+/* SIGHUP. What was fixed at the start (user, sockets, store, key, threads, hashes) waits for the next one. */
+static void
+reload(void *user)
+{
+    struct daemon *daemon = user;
+    struct sa_conf_error error;
+
+    if (read_conf(daemon, &error) != SA_OK) {
+        sa_log(SA_LOG_ERROR, "reload failed, nothing has changed: %s", error.text);
+        return;
+    }
+    sa_log_set_level(level_of(&daemon->confs->conf));
+    sa_dispatch_set_conf(daemon->dispatch, &daemon->confs->conf);
+    sa_authority_set_conf(daemon->authority, &daemon->confs->conf);
+    sa_log(SA_LOG_INFO, "reloaded %s", daemon->conf_path);
+}
+
+/* ---- systemd ---- */
+
+/* sd_notify(3): a datagram to the socket that NOTIFY_SOCKET names, where there is one. */
+static void
+notify(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(address.sun_path))
+        return;
+    memcpy(address.sun_path, path, strlen(path));
+    if (path[0] == '@')
+        address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0)
+        sa_log(SA_LOG_WARNING, "cannot notify %s: %s", path, strerror(errno));
+    close(fd);
+}
+
+/* ---- as root ---- */
+
+static void
+raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static enum exit_status
+find_identities(struct daemon *daemon)
+{
+    const struct sa_conf *conf = &daemon->confs->conf;
+    bool has_gateways = conf->gateway_local.count + conf->gateway_network.count > 0;
+
+    if (geteuid() != 0)
+        return refuse("secauthd", "must be started as root; it becomes its own user by itself");
+    if (sa_check_uid_map() != SA_OK)
+        return refuse("/proc/self/uid_map", "does not cover all uids, so callers cannot be told apart");
+    if (sa_identity_of_user(conf->secauthd_user, &daemon->identity) != SA_OK)
+        return refuse(conf->secauthd_user, "no such user in /etc/passwd, or it is root (secauthd.user)");
+    if (has_gateways && sa_gid_of_group(conf->gateway_group, &daemon->gateway_gid) != SA_OK)
+        return refuse(conf->gateway_group, "no such group in /etc/group (gateway.group)");
+    return EXIT_OK;
+}
+
+static enum exit_status
+open_as_root(struct daemon *daemon)
+{
+    const struct sa_conf *conf = &daemon->confs->conf;
+    char why[SA_SOCKET_WHY_MAX];
+
+    sa_harden();
+    raise_descriptors();
+    enum exit_status status = find_identities(daemon);
+    if (status != EXIT_OK)
+        return status;
+    if (sa_make_homes(conf, daemon->identity, why) != SA_OK)
+        return refuse("directories", why);
+    if (sa_doors_open(conf, daemon->gateway_gid, &daemon->doors, why) != SA_OK)
+        return refuse("sockets", why);
+    if (sa_drop_to(daemon->identity, why) != SA_OK)
+        return refuse("root", why);
+    return EXIT_OK;
+}
+
+/* ---- as the daemon's user ---- */
+
+static enum exit_status
+open_store(struct daemon *daemon)
+{
+    const struct sa_conf *conf = &daemon->confs->conf;
+    bool is_first_start = access(conf->store_path, F_OK) != 0 && errno == ENOENT;
+    const char *why = "";
+
+    /* Where there is a store, a missing key is a mistake: a new one would open nothing in it. */
+    if (sa_keyring_open(conf->keys_master_key, daemon->identity.uid, is_first_start, &daemon->keyring,
+                        &why) != SA_OK)
+        return refuse(conf->keys_master_key, why);
+    struct sa_store_options options = {
+        .path = conf->store_path, .managed = conf->store_managed, .keyring = daemon->keyring};
+    if (sa_store_open(&options, &daemon->store, &why) != SA_OK)
+        return refuse(conf->store_path, why);
+    if (sa_authority_new(conf, daemon->keyring, daemon->store, sa_clock_now(), &daemon->authority, &why) !=
+        SA_OK)
+        return refuse("rules", why);
+    return EXIT_OK;
+}
+
+static bool
+uid_is_known(void *user, uint32_t uid)
+{
+    return sa_store_uid_is_managed(((struct daemon *)user)->store, uid);
+}
+
+static void
+run_tick(struct sa_job *job, bool expired)
+{
+    struct daemon *daemon = (struct daemon *)(void *)((uint8_t *)job - offsetof(struct daemon, tick));
+
+    if (!expired)
+        sa_authority_tick(daemon->authority, sa_clock_now());
+    atomic_store(&daemon->ticking, false);
+}
+
+/* About once a second, on the loop: the work itself is for the store's lane, one at a time. */
+static void
+tick(void *user)
+{
+    struct daemon *daemon = user;
+
+    if (atomic_exchange(&daemon->ticking, true))
+        return;
+    daemon->tick = (struct sa_job){.run = run_tick};
+    if (sa_dispatch_submit(daemon->dispatch, &daemon->tick) != SA_OK)
+        atomic_store(&daemon->ticking, false); /* full: the next second will do */
+}
+
+static enum exit_status
+open_server(struct daemon *daemon)
+{
+    struct sa_dispatch_options calls = {
+        .authority = daemon->authority,
+        .buckets = sa_authority_buckets(daemon->authority),
+        .conf = &daemon->confs->conf,
+        .find = sa_table_find,
+        .done = sa_server_done,
+    };
+    struct sa_server_options sockets = {
+        .conf = &daemon->confs->conf,
+        .doors = daemon->doors.door,
+        .door_count = daemon->doors.count,
+        .uid_is_known = uid_is_known,
+        .reload = reload,
+        .tick = tick,
+        .user = daemon,
+    };
+    const char *why;
+
+    sa_authority_hash_lane(daemon->authority, &calls.hash_threads, &calls.hash_queue);
+    daemon->dispatch = sa_dispatch_new(&calls);
+    if (daemon->dispatch == NULL)
+        return refuse("lanes", "no memory or no threads");
+    sockets.dispatch = daemon->dispatch;
+    if (sa_server_new(&sockets, &daemon->server, &why) != SA_OK)
+        return refuse("sockets", why);
+    return EXIT_OK;
+}
+
+/* Starting and stopping are decisions like others: each has its record. */
+static enum sa_status
+record(struct daemon *daemon, enum sa_event event)
+{
+    struct sa_audit audit = sa_audit(event);
+
+    audit.outcome = SA_OUTCOME_GRANTED;
+    audit.time_ms = sa_clock_now().wall_ms;
+    audit.actor_uid = geteuid();
+    audit.actor_pid = getpid();
+    audit.detail = "version=" SA_VERSION;
+    return sa_store_audit(daemon->store, &audit);
+}
+
+static enum exit_status
+serve(struct daemon *daemon)
+{
+    if (record(daemon, SA_EVENT_DAEMON_START) != SA_OK)
+        return refuse(daemon->confs->conf.store_path, "cannot be written");
+    sa_log(SA_LOG_INFO, "version %s serves", SA_VERSION);
+    notify("READY=1");
+    sa_server_run(daemon->server);
+    notify("STOPPING=1");
+    sa_dispatch_stop(daemon->dispatch);
+    if (record(daemon, SA_EVENT_DAEMON_STOP) != SA_OK)
+        sa_log(SA_LOG_WARNING, "the stop could not be recorded");
+    return EXIT_OK;
+}
+
+static enum exit_status
+run(struct daemon *daemon)
+{
+    char why[160];
+
+    if (sa_table_join(why, sizeof(why)) != SA_OK)
+        return refuse("method table", why);
+    sa_server_block_signals();
+    enum exit_status status = open_as_root(daemon);
+    if (status == EXIT_OK)
+        status = open_store(daemon);
+    if (status == EXIT_OK)
+        status = open_server(daemon);
+    if (status == EXIT_OK)
+        status = serve(daemon);
+    if (daemon->dispatch != NULL)
+        sa_dispatch_stop(daemon->dispatch); /* from here on no other thread of ours runs */
+    sa_server_free(daemon->server);
+    sa_dispatch_free(daemon->dispatch);
+    sa_authority_free(daemon->authority);
+    sa_store_close(daemon->store);
+    sa_keyring_free(daemon->keyring);
+    if (status == EXIT_OK)
+        sa_log(SA_LOG_INFO, "stopped");
+    return status;
+}
+
+/* ---- the command line ---- */
+
+static const char usage[] =
+    "usage: secauthd [--config FILE] [--check | --dump-config | --version]\n"
+    "  --config FILE   read FILE instead of " SA_CONF_PATH "\n"
+    "  --check         read the configuration, say what is wrong with it, start nothing\n"
+    "  --dump-config   print every setting that is in force\n"
+    "  --version       print the version\n";
+
+int
+main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+        {"dump-config", no_argument, NULL, 'd'},  {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    };
+    struct daemon daemon = {.conf_path = SA_CONF_PATH};
+    struct sa_conf_error error;
+    int mode = 0;
+
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'c')
+            daemon.conf_path = optarg;
+        else if (option == '?' || (mode != 0 && mode != option))
+            mode = '?';
+        else
+            mode = mode == '?' ? '?' : option;
+    }
+    if (mode == '?' || optind != argc) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    if (mode == 'h' || mode == 'v') {
+        fputs(mode == 'h' ? usage : "secauthd " SA_VERSION "\n", stdout);
+        return EXIT_OK;
+    }
+    sa_log_start("secauthd", SA_LOG_INFO);
+    if (read_conf(&daemon, &error) != SA_OK) {
+        sa_log(SA_LOG_ERROR, "configuration refused: %s", error.text);
+        return EXIT_CONF;
+    }
+    sa_log_set_level(level_of(&daemon.confs->conf));
+    enum exit_status status = EXIT_OK;
+    if (mode == 'd')
+        sa_conf_dump(&daemon.confs->conf, STDOUT_FILENO);
+    else if (mode == 0)
+        status = run(&daemon);
+    free_confs(&daemon);
+    return (int)status;
+}

@@ -1,0 +1,177 @@
+#include "drop.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- names ---- */
+
+enum sa_status
+sa_identity_of_user(const char *name, struct sa_identity *ret_identity)
+{
+    enum sa_status status = SA_NOT_FOUND;
+    FILE *file = fopen("/etc/passwd", "re");
+
+    for (const struct passwd *row; file != NULL && (row = fgetpwent(file)) != NULL;)
+        if (strcmp(row->pw_name, name) == 0 && row->pw_uid != 0 && row->pw_gid != 0) {
+            *ret_identity = (struct sa_identity){row->pw_uid, row->pw_gid};
+            status = SA_OK;
+            break;
+        }
+    if (file != NULL)
+        fclose(file);
+    return status;
+}
+
+enum sa_status
+sa_gid_of_group(const char *name, gid_t *ret_gid)
+{
+    enum sa_status status = SA_NOT_FOUND;
+    FILE *file = fopen("/etc/group", "re");
+
+    for (const struct group *row; file != NULL && (row = fgetgrent(file)) != NULL;)
+        if (strcmp(row->gr_name, name) == 0) {
+            *ret_gid = row->gr_gid;
+            status = SA_OK;
+            break;
+        }
+    if (file != NULL)
+        fclose(file);
+    return status;
+}
+
+enum sa_status
+sa_check_uid_map(void)
+{
+    unsigned long long inside;
+    unsigned long long outside;
+    unsigned long long length;
+    unsigned long long covered = 0;
+    FILE *file = fopen("/proc/self/uid_map", "re");
+
+    while (file != NULL && fscanf(file, "%llu %llu %llu", &inside, &outside, &length) == 3)
+        covered += length;
+    if (file != NULL)
+        fclose(file);
+    return covered == UINT32_MAX ? SA_OK : SA_PERMISSION_DENIED;
+}
+
+/* ---- directories ---- */
+
+/* The directory of a path: what stands before its last slash. */
+static void
+parent_of(const char *path, char ret_parent[SA_CONF_TEXT_MAX + 1])
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == path ? 1 : (size_t)(slash - path);
+
+    memcpy(ret_parent, path, len);
+    ret_parent[len] = '\0';
+}
+
+static enum sa_status
+make_home(const char *path, mode_t mode, struct sa_identity identity, char *ret_why)
+{
+    struct stat stat;
+
+    if (mkdir(path, mode) == 0) {
+        if (chmod(path, mode) == 0 &&
+            chown(path, identity.uid, identity.gid) == 0) /* root may have no more than these */
+            return SA_OK;
+        snprintf(ret_why, SA_DROP_WHY_MAX, "%.160s: cannot be given to the daemon's user: %s", path,
+                 strerror(errno));
+        return SA_PERMISSION_DENIED;
+    }
+    if (errno != EEXIST || lstat(path, &stat) != 0) {
+        snprintf(ret_why, SA_DROP_WHY_MAX, "%.160s: cannot be made: %s", path, strerror(errno));
+        return SA_PERMISSION_DENIED;
+    }
+    bool good_owner = stat.st_uid == identity.uid || stat.st_uid == 0;
+    if (S_ISDIR(stat.st_mode) && good_owner && (stat.st_mode & 022) == 0)
+        return SA_OK;
+    snprintf(ret_why, SA_DROP_WHY_MAX,
+             "%.160s: must be a directory of the daemon's user, writable by nobody else", path);
+    return SA_PERMISSION_DENIED;
+}
+
+enum sa_status
+sa_make_homes(const struct sa_conf *conf, struct sa_identity identity, char ret_why[SA_DROP_WHY_MAX])
+{
+    char store[SA_CONF_TEXT_MAX + 1];
+    char managed[SA_CONF_TEXT_MAX + 1];
+    char key[SA_CONF_TEXT_MAX + 1];
+
+    parent_of(conf->store_path, store);
+    parent_of(conf->store_managed, managed);
+    parent_of(conf->keys_master_key, key);
+    enum sa_status status = make_home(managed, 0711, identity, ret_why); /* everybody reads the list in it */
+    if (status == SA_OK && strcmp(store, managed) != 0)
+        status = make_home(store, 0700, identity, ret_why);
+    if (status == SA_OK)
+        status = make_home(key, 0700, identity, ret_why);
+    return status;
+}
+
+/* ---- the drop ---- */
+
+void
+sa_harden(void)
+{
+    struct rlimit none = {0, 0};
+
+    umask(077);
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static bool
+drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}, {0, 0, 0}};
+
+    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
+           syscall(SYS_capset, &header, none) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+static bool
+has_dropped(struct sa_identity identity)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+    uid_t uids[3];
+    gid_t gids[3];
+
+    if (getresuid(&uids[0], &uids[1], &uids[2]) != 0 || getresgid(&gids[0], &gids[1], &gids[2]) != 0 ||
+        getgroups(0, NULL) != 0 || syscall(SYS_capget, &header, caps) != 0)
+        return false;
+    for (unsigned i = 0; i < 3; i++)
+        if (uids[i] != identity.uid || gids[i] != identity.gid)
+            return false;
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+        if ((caps[i].effective | caps[i].permitted | caps[i].inheritable) != 0)
+            return false;
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && setresuid(0, 0, 0) != 0;
+}
+
+enum sa_status
+sa_drop_to(struct sa_identity identity, char ret_why[SA_DROP_WHY_MAX])
+{
+    if (setgroups(0, NULL) != 0 || setresgid(identity.gid, identity.gid, identity.gid) != 0 ||
+        setresuid(identity.uid, identity.uid, identity.uid) != 0 || !drop_capabilities()) {
+        snprintf(ret_why, SA_DROP_WHY_MAX, "cannot become the daemon's user: %s", strerror(errno));
+        return SA_PERMISSION_DENIED;
+    }
+    sa_harden(); /* the kernel forgets some of it when ids change */
+    if (has_dropped(identity))
+        return SA_OK;
+    snprintf(ret_why, SA_DROP_WHY_MAX, "root's rights are not gone");
+    return SA_PERMISSION_DENIED;
+}

@@ -1,0 +1,32 @@
+/* The sockets that the daemon listens on: made by root, before it becomes somebody else. */
+#ifndef SA_SOCKETS_H
+#define SA_SOCKETS_H
+
+#include <sys/types.h>
+
+#include "service/transport/server.h"
+
+#define SA_RUN_DIR        "/run/secauth"
+#define SA_ROOT_DIR       SA_RUN_DIR "/root"
+#define SA_GATEWAY_DIR    SA_RUN_DIR "/gateway"
+#define SA_ROOT_SOCKET    SA_ROOT_DIR "/root.sock"
+#define SA_USER_SOCKET    SA_RUN_DIR "/user.sock"
+#define SA_SOCKET_WHY_MAX 256u
+
+/* All doors, in the order in which they are served: root, the gateways of the configuration, user. */
+struct sa_doors {
+    unsigned count;
+    struct sa_door_options door[SA_DOORS_MAX];
+};
+
+/*
+ * Open them all: directories, bind, mode and owner, listen. `gateway_gid` may open the gateways' sockets. A
+ * socket that is there already is replaced only if nobody listens on it.
+ *
+ * Returns SA_OK; or SA_ALREADY_EXISTS (another daemon listens) or SA_PERMISSION_DENIED (anything else), with
+ * ret_why.
+ */
+SA_MUST_CHECK enum sa_status sa_doors_open(const struct sa_conf *conf, gid_t gateway_gid,
+                                           struct sa_doors *ret_doors, char ret_why[SA_SOCKET_WHY_MAX]);
+
+#endif
