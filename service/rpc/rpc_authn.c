@@ -194,22 +194,26 @@ hash(struct sa_call *call)
 
 /* ---- third step: decide ---- */
 
-/* The record as it is now: what was disabled or changed while the hash was computed is not granted. */
+/*
+ * The record as it is now: what was disabled or changed while the hash was computed is not granted. Another
+ * hash may be the same password's (a login beside this one replaced a weaker hash), so it is computed again.
+ */
 static enum sa_status
-look_again(struct sa_call *call, struct begin *begin)
+look_again(struct sa_call *call, struct begin *begin, bool *ret_other_hash)
 {
     SA_OWN(sa_user) user = NULL;
 
+    *ret_other_hash = false;
     enum sa_status status =
         sa_store_user_by_name(call->authority->store, sa_bytes_of(begin->user->name), &user);
     if (status != SA_OK && status != SA_NOT_FOUND)
         return status;
-    if (status == SA_NOT_FOUND || strcmp(user->subject, begin->user->subject) != 0 ||
-        strcmp(user->hash, begin->user->hash) != 0) {
+    if (status == SA_NOT_FOUND || strcmp(user->subject, begin->user->subject) != 0) {
         begin->verdict = SA_INVALID_CREDENTIALS;
         begin->reason = "CHANGED_MEANWHILE";
         return SA_OK;
     }
+    *ret_other_hash = strcmp(user->hash, begin->user->hash) != 0;
     *begin->user = *user;
     judge(call, begin, true);
     return SA_OK;
@@ -284,11 +288,15 @@ static enum sa_status
 decide(struct sa_call *call)
 {
     struct begin *begin = begin_of(call);
-    enum sa_status status = is_granted(begin) ? look_again(call, begin) : SA_OK;
+    bool other_hash = false;
+    enum sa_status status = is_granted(begin) ? look_again(call, begin, &other_hash) : SA_OK;
 
-    if (status != SA_OK)
-        return status;
-    if (!is_granted(begin))
+    if (status == SA_OK && other_hash)
+        return sa_call_then(call, SA_LANE_HASH, hash);
+    if (status == SA_OK && !is_granted(begin))
         return deny(call, begin->verdict, begin->reason);
-    return grant(call, begin, (Secauth__V1__BeginAuthenticationResponse *)call->reply);
+    if (status == SA_OK)
+        status = grant(call, begin, (Secauth__V1__BeginAuthenticationResponse *)call->reply);
+    /* A store that fails says so no sooner to the right password than to a wrong one. */
+    return status == SA_OK ? SA_OK : rpc_hold(call, status);
 }
