@@ -96,15 +96,18 @@ log_call(const struct sa_exchange *exchange, struct sa_bytes unknown_name)
            has_problem ? call->problem.rule : "");
 }
 
-/* What was taken before the handler is given back, unless the handler found that a proof had failed. */
+/*
+ * A client whose proof has failed is charged. Its secret is 256 random bits that cost nothing to check, so,
+ * unlike a person's password, no unit is taken beforehand: any number of honest calls may be under way at
+ * once.
+ */
 static void
 settle(struct sa_exchange *exchange)
 {
     struct sa_call *call = &exchange->call;
 
-    if (exchange->charged && !call->counts_against_source)
-        sa_buckets_give_back(exchange->dispatch->options.buckets, &call->source, call->now.boot_ms);
-    exchange->charged = false;
+    if (call->counts_against_source)
+        (void)sa_buckets_charge(exchange->dispatch->options.buckets, &call->source, call->now.boot_ms);
 }
 
 static void
@@ -242,17 +245,14 @@ read_request(struct sa_exchange *exchange, struct sa_bytes body)
 
 /* Its bucket, for the methods in which a client proves itself; logins keep their own. */
 static enum sa_status
-charge(struct sa_exchange *exchange)
+check_bucket(struct sa_exchange *exchange)
 {
     struct sa_call *call = &exchange->call;
 
     if (call->method->source != SA_SOURCE_CLIENT)
         return SA_OK;
-    call->retry_ms = sa_buckets_charge(exchange->dispatch->options.buckets, &call->source, call->now.boot_ms);
-    if (call->retry_ms > 0)
-        return SA_RATE_LIMITED;
-    exchange->charged = true;
-    return SA_OK;
+    call->retry_ms = sa_buckets_wait(exchange->dispatch->options.buckets, &call->source, call->now.boot_ms);
+    return call->retry_ms > 0 ? SA_RATE_LIMITED : SA_OK;
 }
 
 /* Lane capacity and deadline, then the handler. */
@@ -295,7 +295,7 @@ sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *incomin
         status = read_request(exchange, incoming->body);
     if (status == SA_OK) {
         sa_source_of(call, atomic_load(&dispatch->conf), &call->source);
-        status = charge(exchange);
+        status = check_bucket(exchange);
     }
     if (status == SA_OK)
         status = begin(exchange);

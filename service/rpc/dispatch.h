@@ -19,7 +19,6 @@ struct sa_exchange {
     sa_step step; /* the next to run */
     enum sa_lane lane;
     int64_t began_us;
-    bool charged;  /* a unit of the source's bucket is taken */
     bool answered; /* what runs now comes after the answer */
 
     /* Once done: what is to be sent, and when (call.hold_until_boot_ms). The body lives in the arena. */
