@@ -138,7 +138,7 @@ SECAUTH_API void secauth_close(struct secauth *handle);
  *   client  confidential.
  *
  * Returns SECAUTH_OK; SECAUTH_INVALID_CLIENT; SECAUTH_UNAUTHORIZED_CLIENT (the grant is not the client's);
- * SECAUTH_INVALID_SCOPE; SECAUTH_INVALID_TARGET.
+ * SECAUTH_INVALID_SCOPE; SECAUTH_INVALID_TARGET (not granted, or none is asked for).
  */
 SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
 secauth_issue(struct secauth *handle, const struct secauth_client *client,
