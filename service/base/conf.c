@@ -112,6 +112,7 @@ next_line(char *ret_line, int size, void *user)
     reading->rest += len + (line[len] == '\n' ? 1 : 0);
     for (; len > 0 && (*line == ' ' || *line == '\t'); len--)
         line++;
+    len -= len > 0 && line[len - 1] == '\r' ? 1 : 0;
     if (len > LINE_LEN_MAX || (int)len + 2 > size) {
         fail(reading, "a line has more than %u bytes", LINE_LEN_MAX);
         len = 0;
