@@ -7,6 +7,7 @@
  */
 #include <sqlite3.h>
 
+#include "service/store/audit.h"
 #include "tests/bench/bench.h"
 
 #define COLUMNS_MAX  64
@@ -41,16 +42,16 @@ step(sqlite3_stmt *statement)
 
 /* An INSERT with the values of the last record of the event; the caller binds the first, its number. */
 static sqlite3_stmt *
-prepare_record(int event, int64_t *ret_sequence)
+prepare_record(enum sa_event event, int64_t *ret_sequence)
 {
     sqlite3_stmt *last = prepare("SELECT max(sequence) FROM audit");
     sqlite3_stmt *like =
         prepare("SELECT * FROM audit WHERE event = ?1 AND outcome = 1 ORDER BY sequence DESC LIMIT 1");
     char insert[64 + 2 * COLUMNS_MAX] = "INSERT INTO audit VALUES (?";
 
-    if (sqlite3_step(last) != SQLITE_ROW || sqlite3_bind_int(like, 1, event) != SQLITE_OK ||
+    if (sqlite3_step(last) != SQLITE_ROW || sqlite3_bind_int(like, 1, (int)event) != SQLITE_OK ||
         sqlite3_step(like) != SQLITE_ROW)
-        give_up("the store has no record of event %d", event);
+        give_up("the store has no record of event %d", (int)event);
     int columns = sqlite3_column_count(like);
     if (columns > COLUMNS_MAX)
         give_up("the audit table has %d columns", columns);
@@ -82,37 +83,45 @@ find_sessions(int64_t *ret_numbers)
     return count;
 }
 
+static void
+open_store(const char *path)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+        give_up("%s: %s", path, sqlite3_errmsg(db));
+    run("PRAGMA journal_mode = WAL");
+    run("PRAGMA synchronous = FULL");
+    run("PRAGMA foreign_keys = ON");
+    run("PRAGMA cache_size = -65536");
+    run("PRAGMA wal_autocheckpoint = 4000");
+}
+
+static sqlite3_stmt *
+prepare_rotation(void)
+{
+    return prepare("UPDATE sessions SET generation = generation + 1, last_used_ms = ?2,"
+                   " replaced2_boot_ms = replaced1_boot_ms, replaced2_wall_ms = replaced1_wall_ms,"
+                   " replaced2_boot_id = replaced1_boot_id, replaced1_boot_ms = ?2, replaced1_wall_ms = ?2,"
+                   " replaced1_boot_id = boot_id WHERE number = ?1");
+}
+
 int
 main(int argc, char **argv)
 {
     static int64_t sessions[SESSIONS_MAX];
     int64_t sequence;
     uint64_t rows = 0;
-    int is_refresh = argc == 5 && strcmp(argv[2], "refresh") == 0;
+    bool is_refresh = argc == 5 && strcmp(argv[2], "refresh") == 0;
     long batch = argc == 5 ? atol(argv[3]) : 0;
     double seconds = argc == 5 ? atof(argv[4]) : 0;
 
     if (batch < 1 || seconds <= 0)
         give_up("usage: bench_commit STORE issue|refresh BATCH SECONDS");
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    if (sqlite3_open_v2(argv[1], &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-        give_up("%s: %s", argv[1], sqlite3_errmsg(db));
-    run("PRAGMA journal_mode = WAL");
-    run("PRAGMA synchronous = FULL");
-    run("PRAGMA foreign_keys = ON");
-    run("PRAGMA cache_size = -65536");
-    run("PRAGMA wal_autocheckpoint = 4000");
-    sqlite3_stmt *record = prepare_record(is_refresh ? 32 : 30, &sequence);
-    sqlite3_stmt *rotate = NULL;
-    unsigned session_count = 0;
-    if (is_refresh) {
-        session_count = find_sessions(sessions);
-        rotate =
-            prepare("UPDATE sessions SET generation = generation + 1, last_used_ms = ?2,"
-                    " replaced2_boot_ms = replaced1_boot_ms, replaced2_wall_ms = replaced1_wall_ms,"
-                    " replaced2_boot_id = replaced1_boot_id, replaced1_boot_ms = ?2, replaced1_wall_ms = ?2,"
-                    " replaced1_boot_id = boot_id WHERE number = ?1");
-    }
+    open_store(argv[1]);
+    sqlite3_stmt *record =
+        prepare_record(is_refresh ? SA_EVENT_TOKEN_REFRESH : SA_EVENT_TOKEN_ISSUE, &sequence);
+    sqlite3_stmt *rotate = is_refresh ? prepare_rotation() : NULL;
+    unsigned session_count = is_refresh ? find_sessions(sessions) : 0;
 
     uint64_t start_ns = now_ns(), end_ns = start_ns + (uint64_t)(seconds * 1e9);
     while (now_ns() < end_ns) {
