@@ -9,7 +9,7 @@
 #   start_gateway_tls [OPTION...]    secauth-grpc on 127.0.0.1:7443, its CA in $TLS_CA;  stop_gateway tls
 #   start_sshd / stop_sshd      port 2222; `ssh_as USER PASSWORD|key kbd|password|key CMD...`
 #   as USER CMD...              CMD as USER, in an environment of its own (ANSWERS and SHELLCMD come along)
-#   on_pty USER ANSWERS CMD...  CMD as USER on a terminal, its prompts answered in turn
+#   on_pty USER ANSWERS CMD...  CMD as USER on a terminal, its prompts answered in turn (a Tcl list: '{two words} one')
 #
 # Logs are left in $KEEP. The assertions are those of tests/support/checks.sh.
 set -u -o pipefail
