@@ -200,16 +200,18 @@ rig_add_user(struct rig *rig, const char *name, uint32_t uid)
         abort();
 }
 
-/* Does the newest record say this? */
-#define rig_assert_recorded(rig, event_, outcome_, reason_)                                                  \
-    do {                                                                                                     \
-        struct sa_audit_row *row_ = fixture_last_record(&(rig)->store);                                      \
-        const char *said_ = row_->record.reason == NULL ? "" : row_->record.reason;                          \
-        assert_string_equal(sa_event_name(row_->record.event), sa_event_name(event_));                       \
-        assert_int_equal(row_->record.outcome, outcome_);                                                    \
-        assert_string_equal(said_, reason_);                                                                 \
-        assert_int_equal(row_->record.request_id, 0x1234567890abcdef);                                       \
-        free(row_);                                                                                          \
-    } while (0)
+/* The newest record says this; a reason of NULL is the store's to word. */
+static inline void
+rig_assert_recorded(struct rig *rig, enum sa_event event, enum sa_outcome outcome, const char *reason)
+{
+    struct sa_audit_row *row = fixture_last_record(&rig->store);
+
+    assert_string_equal(sa_event_name(row->record.event), sa_event_name(event));
+    assert_int_equal(row->record.outcome, outcome);
+    assert_int_equal(row->record.request_id, 0x1234567890abcdef);
+    if (reason != NULL)
+        assert_string_equal(row->record.reason == NULL ? "" : row->record.reason, reason);
+    free(row);
+}
 
 #endif
