@@ -205,6 +205,7 @@ sa_loop_run(struct sa_loop *loop)
         run_timers(loop);
         collect_garbage(loop);
     }
+    atomic_store(&loop->stopping, false);
 }
 
 void

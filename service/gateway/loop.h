@@ -59,7 +59,7 @@ void sa_loop_discard(struct sa_loop *loop, struct sa_loop_garbage *garbage);
 void sa_loop_wake(struct sa_loop *loop);
 void sa_loop_on_wake(struct sa_loop *loop, void (*woken)(void *user), void *user);
 
-/* Run until sa_loop_stop. */
+/* Run until sa_loop_stop; it may be run again. */
 void sa_loop_run(struct sa_loop *loop);
 void sa_loop_stop(struct sa_loop *loop);
 

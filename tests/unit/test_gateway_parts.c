@@ -1,0 +1,222 @@
+/* links: sa_gateway */
+/* The gateway's small parts: its command line, its table of peers, what it says of errors, what it describes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "google/protobuf/descriptor.pb-c.h"
+#include "google/rpc/error_details.pb-c.h"
+#include "google/rpc/status.pb-c.h"
+#include "secauth/v1/peer.pb-c.h"
+#include "service/gateway/descriptors.h"
+#include "service/gateway/details.h"
+#include "service/gateway/options.h"
+#include "service/gateway/peers.h"
+#include "service/gateway/upstream.h"
+
+/* Read a command line, words separated by spaces. */
+static enum sa_status
+read_options(struct sa_gateway_options *ret_options, const char *line)
+{
+    static char words[256]; /* the options point into it */
+    char program[] = "secauth-grpc", why[128] = "", *argv[16] = {program}, *rest = words;
+    int argc = 1;
+    enum sa_status status;
+
+    snprintf(words, sizeof(words), "%s", line);
+    while ((argv[argc] = strtok_r(rest, " ", &rest)) != NULL)
+        argc++;
+    status = sa_gateway_options_read(argc, argv, ret_options, why, sizeof(why));
+    assert_int_equal(status != SA_OK, why[0] != '\0');
+    return status;
+}
+
+static void
+a_command_line_that_names_no_door_or_two_is_refused(void **state)
+{
+    struct sa_gateway_options options;
+
+    (void)state;
+    assert_int_equal(read_options(&options, "--upstream x"), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--local /x"), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--upstream x --local /x --listen 127.0.0.1:1 --cert c --key k"),
+                     SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--upstream x --listen 127.0.0.1:1"), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--upstream x --local /x --cert c"), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--upstream x --local /x more"), SA_INVALID_ARGUMENT);
+}
+
+static void
+a_name_that_leaves_the_folder_of_gateways_is_refused(void **state)
+{
+    struct sa_gateway_options options;
+
+    (void)state;
+    assert_int_equal(read_options(&options, "--local /x --upstream ../root/root"), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--local /x --upstream="), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--local /x --upstream a234567890123456789012345678901234"),
+                     SA_INVALID_ARGUMENT);
+}
+
+static void
+a_number_is_in_its_range_or_refused(void **state)
+{
+    struct sa_gateway_options options;
+
+    (void)state;
+    assert_int_equal(read_options(&options, "--local /x --upstream x --calls 0"), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--local /x --upstream x --calls 65537"), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--local /x --upstream x --calls 1x"), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--local /x --upstream x --calls -1"), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--local /x --upstream x --calls 65536"), SA_OK);
+    assert_int_equal(options.calls, 65536);
+    assert_int_equal(options.drain_seconds, 10);
+    assert_string_equal(options.upstream, "/run/secauth/gateway/x.sock");
+}
+
+static void
+only_names_that_a_frame_can_carry_are_legal(void **state)
+{
+    static const char *const illegal[] = {"",      "a",   "/a",     "a/",    "a//b", "a/b/c", "a b/c",
+                                          "a/b\n", "a-b", "a/\xc3", "a/b?c", "/a/b", "a\\b/c"};
+    char longest[140];
+
+    (void)state;
+    for (size_t i = 0; i < SA_COUNT(illegal); i++)
+        assert_false(sa_upstream_name_legal(illegal[i]));
+    memset(longest, 'x', sizeof(longest));
+    longest[64] = '/';
+    longest[128] = '\0';
+    assert_true(sa_upstream_name_legal(longest));
+    longest[128] = 'x';
+    longest[129] = '\0';
+    assert_false(sa_upstream_name_legal(longest));
+    assert_true(sa_upstream_name_legal("secauth.v1.TokenService/IssueToken"));
+}
+
+static void
+a_peer_is_found_by_its_descriptor_alone(void **state)
+{
+    SA_OWN(sa_peers) peers = sa_peers_new(16);
+    struct sa_front_peer facts = {.local = false, .address = "192.0.2.1"};
+    SA_OWN(sa_peer) first = sa_peer_new(&facts);
+    SA_OWN(sa_peer) second = sa_peer_new(&facts);
+    static const char *const wrong[] = {"",
+                                        "fd:",
+                                        "fd:4",
+                                        "fd:16",
+                                        "fd:-1",
+                                        "fd: 5",
+                                        "fd:5x",
+                                        "unix:",
+                                        "FD:5",
+                                        "5",
+                                        "fd:18446744073709551621"};
+
+    (void)state;
+    assert_false(sa_peers_put(peers, 16, first));
+    assert_false(sa_peers_put(peers, -1, first));
+    assert_true(sa_peers_put(peers, 5, first));
+    for (size_t i = 0; i < SA_COUNT(wrong); i++)
+        assert_null(sa_peers_get(peers, wrong[i]));
+    assert_true(sa_peers_put(peers, 5, second)); /* the descriptor was closed and is used again */
+    assert_int_not_equal(first->number, second->number);
+    sa_peer_unref(first);
+    first = sa_peers_get(peers, "fd:5");
+    assert_ptr_equal(first, second);
+}
+
+static void
+facts_about_uid_0_are_not_the_absence_of_facts(void **state)
+{
+    struct sa_front_peer facts = {.local = true, .uid = 0, .pid = 77};
+    SA_OWN(sa_peer) peer = sa_peer_new(&facts);
+    Secauth__V1__PeerFacts *told = secauth__v1__peer_facts__unpack(NULL, peer->facts_len, peer->facts);
+
+    (void)state;
+    assert_non_null(told);
+    assert_non_null(told->uid);
+    assert_int_equal(told->uid->id, 0);
+    assert_int_equal(told->pid, 77);
+    assert_string_equal(told->address, "");
+    secauth__v1__peer_facts__free_unpacked(told, NULL);
+}
+
+static void
+the_longest_address_fits_into_the_facts(void **state)
+{
+    struct sa_front_peer facts = {.local = false, .address = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"};
+    SA_OWN(sa_peer) peer = sa_peer_new(&facts);
+
+    (void)state;
+    assert_int_equal(strlen(facts.address), SA_FRONT_ADDRESS_MAX - 1);
+    assert_true(peer->facts_len <= SA_PEER_FACTS_MAX);
+}
+
+static void
+an_error_of_the_gateway_reads_like_one_of_the_daemon(void **state)
+{
+    uint8_t bytes[SA_DETAILS_MAX];
+    size_t len = sa_details_pack(SA_OVERLOADED, 1500, "a.b", "a rule", bytes);
+    Google__Rpc__Status *status = google__rpc__status__unpack(NULL, len, bytes);
+    Google__Rpc__RetryInfo *retry;
+
+    (void)state;
+    assert_non_null(status);
+    assert_int_equal(status->code, 14);
+    assert_int_equal(status->n_details, 3);
+    assert_string_equal(status->details[1]->type_url, "type.googleapis.com/google.rpc.RetryInfo");
+    retry =
+        google__rpc__retry_info__unpack(NULL, status->details[1]->value.len, status->details[1]->value.data);
+    assert_non_null(retry);
+    assert_int_equal(retry->retry_delay->seconds, 1);
+    assert_int_equal(retry->retry_delay->nanos, 500000000);
+    google__rpc__retry_info__free_unpacked(retry, NULL);
+    google__rpc__status__free_unpacked(status, NULL);
+    status =
+        google__rpc__status__unpack(NULL, sa_details_pack(SA_UNIMPLEMENTED, 0, NULL, NULL, bytes), bytes);
+    assert_int_equal(status->n_details, 1);
+    google__rpc__status__free_unpacked(status, NULL);
+}
+
+static void
+every_listed_service_is_described(void **state)
+{
+    SA_OWN(sa_descriptors) descriptors = sa_descriptors_new();
+    struct sa_bytes files[SA_DESCRIPTORS_FILES_MAX];
+    size_t count;
+    const char *const *services = sa_descriptors_services(descriptors, &count);
+
+    (void)state;
+    assert_true(count >= 12);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(sa_descriptors_has_service(descriptors, services[i]));
+        assert_true(sa_descriptors_by_symbol(descriptors, services[i], files) > 0);
+    }
+    assert_false(sa_descriptors_has_service(descriptors, "secauth.v1"));
+    assert_int_equal(sa_descriptors_by_symbol(descriptors, "secauth.v1.", files), 0);
+    assert_int_equal(sa_descriptors_by_filename(descriptors, "", files), 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_line_that_names_no_door_or_two_is_refused),
+        cmocka_unit_test(a_name_that_leaves_the_folder_of_gateways_is_refused),
+        cmocka_unit_test(a_number_is_in_its_range_or_refused),
+        cmocka_unit_test(only_names_that_a_frame_can_carry_are_legal),
+        cmocka_unit_test(a_peer_is_found_by_its_descriptor_alone),
+        cmocka_unit_test(facts_about_uid_0_are_not_the_absence_of_facts),
+        cmocka_unit_test(the_longest_address_fits_into_the_facts),
+        cmocka_unit_test(an_error_of_the_gateway_reads_like_one_of_the_daemon),
+        cmocka_unit_test(every_listed_service_is_described),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
