@@ -284,7 +284,7 @@ serve(struct sa_gcall *call)
 
     atomic_fetch_add(&call->gateway->open_calls, 1);
     call->kind = kind_of(call->details.method);
-    call->peer = sa_peers_get(call->gateway->peers, name);
+    call->peer = sa_peer_table_get(call->gateway->peers, name);
     gpr_free(name);
     start(call, &op, 1, &call->on_close);
     if (call->peer == NULL)

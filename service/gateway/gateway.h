@@ -5,14 +5,14 @@
 #include <grpc/grpc.h>
 
 #include "service/gateway/descriptors.h"
-#include "service/gateway/peers.h"
+#include "service/gateway/peer_table.h"
 #include "service/gateway/streams.h"
 #include "service/gateway/upstream.h"
 
 struct sa_gateway {
     struct sa_loop *loop;
     struct sa_upstream *upstream;
-    struct sa_peers *peers;
+    struct sa_peer_table *peers;
     struct sa_descriptors *descriptors;
     struct sa_streams streams;
     atomic_uint open_calls; /* of any kind, from request to close */

@@ -14,8 +14,9 @@
 #include "service/base/log.h"
 #include "service/gateway/front.h"
 #include "service/gateway/options.h"
-#include "service/gateway/server.h"
+#include "service/gateway/grpc.h"
 
+#define PEERS_MAX     16384 /* the daemon knows no more of one gateway */
 #define DRAIN_STEP_MS 100
 #define QUIET_MS      1000 /* with no call running, peers have so long to acknowledge the end: some never do */
 #define LINGER_MS     1000 /* after the last call: for the last bytes of connections that are still open */
@@ -52,11 +53,11 @@ connection_ready(void *user, int fd, const struct sa_front_peer *facts)
     struct program *program = user;
     SA_OWN(sa_peer) peer = sa_peer_new(facts);
 
-    if (peer == NULL || !sa_peers_put(program->gateway.peers, fd, peer)) {
+    if (peer == NULL || !sa_peer_table_put(program->gateway.peers, fd, peer)) {
         close(fd);
         return NULL;
     }
-    sa_server_add(&program->gateway, fd);
+    sa_grpc_add(&program->gateway, fd);
     return sa_peer_take(&peer);
 }
 
@@ -98,7 +99,7 @@ drain_due(struct sa_loop_timer *timer)
             sa_log(SA_LOG_WARNING, "%u calls still run after %u s: cancelled", calls,
                    program->options.drain_seconds);
         program->cancelled = true;
-        sa_server_cancel(&program->gateway);
+        sa_grpc_cancel(&program->gateway);
         sa_loop_arm(program->gateway.loop, timer, LINGER_MS);
     } else {
         sa_loop_arm(program->gateway.loop, timer, DRAIN_STEP_MS);
@@ -115,7 +116,7 @@ begin_to_stop(struct program *program)
            program->options.drain_seconds);
     sa_front_stop(program->front);
     sa_streams_stop(&program->gateway.streams);
-    sa_server_drain(&program->gateway);
+    sa_grpc_drain(&program->gateway);
     sa_loop_arm(program->gateway.loop, &program->drain_timer, DRAIN_STEP_MS);
 }
 
@@ -194,7 +195,7 @@ static const char *
 listen_as_asked(struct program *program)
 {
     const struct sa_gateway_options *options = &program->options;
-    unsigned limit = sa_front_connections_limit();
+    unsigned limit = sa_front_connections_limit() < PEERS_MAX ? sa_front_connections_limit() : PEERS_MAX;
     struct sa_front_options front = {
         .connections_max =
             options->connections == 0 || options->connections > limit ? limit : options->connections,
@@ -230,14 +231,14 @@ set_up(struct program *program)
     gateway->loop = sa_loop_new();
     gateway->descriptors = sa_descriptors_new();
     if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0)
-        gateway->peers = sa_peers_new(descriptors.rlim_cur > 1048576 ? 1048576 : descriptors.rlim_cur);
+        gateway->peers = sa_peer_table_new(descriptors.rlim_cur > 1048576 ? 1048576 : descriptors.rlim_cur);
     if (gateway->loop == NULL || gateway->descriptors == NULL || gateway->peers == NULL)
         return "no memory";
     sa_loop_on_wake(gateway->loop, on_wake, program);
     loop_of_signals = gateway->loop;
     gateway->upstream = sa_upstream_new(gateway->loop, program->options.upstream, program->options.calls,
                                         daemon_state, program);
-    if (gateway->upstream == NULL || sa_server_start(gateway, on_drained, program) != SA_OK)
+    if (gateway->upstream == NULL || sa_grpc_start(gateway, on_drained, program) != SA_OK)
         return "no memory";
     return NULL;
 }
@@ -250,9 +251,9 @@ tear_down(struct program *program)
     sa_front_free(program->front);
     if (!program->lingering)
         _exit(0); /* the library still holds calls that would not end: it cannot be taken down */
-    sa_server_stop(gateway);
+    sa_grpc_stop(gateway);
     sa_upstream_free(gateway->upstream);
-    sa_peers_free(gateway->peers);
+    sa_peer_table_free(gateway->peers);
     sa_descriptors_free(gateway->descriptors);
     sa_loop_free(gateway->loop);
 }

@@ -17,8 +17,8 @@ const char sa_gateway_usage[] =
     "  --key FILE               its private key, PEM, readable by its owner only\n"
     "  --upstream NAME          the daemon's socket: " GATEWAY_SOCKETS "NAME.sock\n"
     "  --calls N                calls in flight, 1 to 65536 (1024)\n"
-    "  --connections N          open connections, 1 to 300000 (what the descriptor limit carries)\n"
-    "  --connections-per-peer N for one address, IPv6 /64 or uid, 1 to 300000 (256)\n"
+    "  --connections N          open connections, 1 to 16384 (what the descriptor limit carries)\n"
+    "  --connections-per-peer N for one address, IPv6 /64 or uid, 1 to 16384 (256)\n"
     "  --handshake-seconds N    for a TLS handshake, 1 to 60 (5)\n"
     "  --drain-seconds N        for running calls at stop, 1 to 300 (10)\n"
     "  --verbose                log more\n"
@@ -104,9 +104,9 @@ take_option(struct sa_gateway_options *options, int id, const char *value)
     case CALLS:
         return read_number(value, 65536, &options->calls);
     case CONNECTIONS:
-        return read_number(value, 300000, &options->connections);
+        return read_number(value, 16384, &options->connections);
     case PER_PEER:
-        return read_number(value, 300000, &options->connections_per_peer);
+        return read_number(value, 16384, &options->connections_per_peer);
     case HANDSHAKE:
         return read_number(value, 60, &options->handshake_seconds);
     case DRAIN:

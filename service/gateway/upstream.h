@@ -6,7 +6,7 @@
 #define SA_GATEWAY_UPSTREAM_H
 
 #include "service/gateway/loop.h"
-#include "service/gateway/peers.h"
+#include "service/gateway/peer_table.h"
 
 #define SA_UPSTREAM_CALL_MS_MAX 60000u /* no call holds its slot longer, whatever its deadline */
 

@@ -16,7 +16,7 @@
 #include "service/gateway/descriptors.h"
 #include "service/gateway/details.h"
 #include "service/gateway/options.h"
-#include "service/gateway/peers.h"
+#include "service/gateway/peer_table.h"
 #include "service/gateway/upstream.h"
 
 /* Read a command line, words separated by spaces. */
@@ -102,7 +102,7 @@ only_names_that_a_frame_can_carry_are_legal(void **state)
 static void
 a_peer_is_found_by_its_descriptor_alone(void **state)
 {
-    SA_OWN(sa_peers) peers = sa_peers_new(16);
+    SA_OWN(sa_peer_table) peers = sa_peer_table_new(16);
     struct sa_front_peer facts = {.local = false, .address = "192.0.2.1"};
     SA_OWN(sa_peer) first = sa_peer_new(&facts);
     SA_OWN(sa_peer) second = sa_peer_new(&facts);
@@ -119,15 +119,15 @@ a_peer_is_found_by_its_descriptor_alone(void **state)
                                         "fd:18446744073709551621"};
 
     (void)state;
-    assert_false(sa_peers_put(peers, 16, first));
-    assert_false(sa_peers_put(peers, -1, first));
-    assert_true(sa_peers_put(peers, 5, first));
+    assert_false(sa_peer_table_put(peers, 16, first));
+    assert_false(sa_peer_table_put(peers, -1, first));
+    assert_true(sa_peer_table_put(peers, 5, first));
     for (size_t i = 0; i < SA_COUNT(wrong); i++)
-        assert_null(sa_peers_get(peers, wrong[i]));
-    assert_true(sa_peers_put(peers, 5, second)); /* the descriptor was closed and is used again */
+        assert_null(sa_peer_table_get(peers, wrong[i]));
+    assert_true(sa_peer_table_put(peers, 5, second)); /* the descriptor was closed and is used again */
     assert_int_not_equal(first->number, second->number);
     sa_peer_unref(first);
-    first = sa_peers_get(peers, "fd:5");
+    first = sa_peer_table_get(peers, "fd:5");
     assert_ptr_equal(first, second);
 }
 

@@ -3,8 +3,8 @@
  * and is found by the descriptor that the HTTP library was given, which is all that the library says about a
  * call's peer.
  */
-#ifndef SA_GATEWAY_PEERS_H
-#define SA_GATEWAY_PEERS_H
+#ifndef SA_GATEWAY_PEER_TABLE_H
+#define SA_GATEWAY_PEER_TABLE_H
 
 #include <stdatomic.h>
 
@@ -29,19 +29,19 @@ void sa_peer_unref(struct sa_peer *peer); /* NULL is taken */
 SA_DEFINE_OWN(sa_peer, sa_peer_unref)
 
 /* Peers by descriptor, for descriptors below `size`. */
-struct sa_peers;
-struct sa_peers *sa_peers_new(size_t size);
-void sa_peers_free(struct sa_peers *peers);
-SA_DEFINE_OWN(sa_peers, sa_peers_free)
+struct sa_peer_table;
+struct sa_peer_table *sa_peer_table_new(size_t size);
+void sa_peer_table_free(struct sa_peer_table *peers);
+SA_DEFINE_OWN(sa_peer_table, sa_peer_table_free)
 
 /*
  * Write the entry of `fd`, in place of any earlier one; takes a reference of its own. It is written before
  * the descriptor is handed over and never cleared: while a call lives its descriptor cannot be used again.
  * Returns false where fd is out of the table.
  */
-SA_MUST_CHECK bool sa_peers_put(struct sa_peers *peers, int fd, struct sa_peer *peer);
+SA_MUST_CHECK bool sa_peer_table_put(struct sa_peer_table *peers, int fd, struct sa_peer *peer);
 
 /* The peer of "fd:N", with a reference for the caller; NULL for anything else. From any thread. */
-struct sa_peer *sa_peers_get(struct sa_peers *peers, const char *name);
+struct sa_peer *sa_peer_table_get(struct sa_peer_table *peers, const char *name);
 
 #endif

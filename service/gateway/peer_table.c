@@ -1,4 +1,4 @@
-#include "service/gateway/peers.h"
+#include "service/gateway/peer_table.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -6,7 +6,7 @@
 
 #include "secauth/v1/peer.pb-c.h"
 
-struct sa_peers {
+struct sa_peer_table {
     pthread_mutex_t lock;
     size_t size;
     struct sa_peer *by_fd[];
@@ -57,10 +57,10 @@ sa_peer_unref(struct sa_peer *peer)
         free(peer);
 }
 
-struct sa_peers *
-sa_peers_new(size_t size)
+struct sa_peer_table *
+sa_peer_table_new(size_t size)
 {
-    struct sa_peers *peers = calloc(1, sizeof(*peers) + size * sizeof(peers->by_fd[0]));
+    struct sa_peer_table *peers = calloc(1, sizeof(*peers) + size * sizeof(peers->by_fd[0]));
 
     if (peers == NULL)
         return NULL;
@@ -70,7 +70,7 @@ sa_peers_new(size_t size)
 }
 
 void
-sa_peers_free(struct sa_peers *peers)
+sa_peer_table_free(struct sa_peer_table *peers)
 {
     if (peers == NULL)
         return;
@@ -81,7 +81,7 @@ sa_peers_free(struct sa_peers *peers)
 }
 
 bool
-sa_peers_put(struct sa_peers *peers, int fd, struct sa_peer *peer)
+sa_peer_table_put(struct sa_peer_table *peers, int fd, struct sa_peer *peer)
 {
     struct sa_peer *earlier;
 
@@ -96,7 +96,7 @@ sa_peers_put(struct sa_peers *peers, int fd, struct sa_peer *peer)
 }
 
 struct sa_peer *
-sa_peers_get(struct sa_peers *peers, const char *name)
+sa_peer_table_get(struct sa_peer_table *peers, const char *name)
 {
     struct sa_peer *peer = NULL;
     unsigned long fd;

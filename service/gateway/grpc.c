@@ -1,4 +1,4 @@
-#include "service/gateway/server.h"
+#include "service/gateway/grpc.h"
 
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
@@ -78,7 +78,7 @@ make_server(void)
 }
 
 enum sa_status
-sa_server_start(struct sa_gateway *gateway, void (*drained)(void *user), void *user)
+sa_grpc_start(struct sa_gateway *gateway, void (*drained)(void *user), void *user)
 {
     one.drained = drained;
     one.user = user;
@@ -97,25 +97,25 @@ sa_server_start(struct sa_gateway *gateway, void (*drained)(void *user), void *u
 }
 
 void
-sa_server_add(struct sa_gateway *gateway, int fd)
+sa_grpc_add(struct sa_gateway *gateway, int fd)
 {
     grpc_server_add_channel_from_fd(gateway->server, fd, one.plain);
 }
 
 void
-sa_server_drain(struct sa_gateway *gateway)
+sa_grpc_drain(struct sa_gateway *gateway)
 {
     grpc_server_shutdown_and_notify(gateway->server, gateway->queue, &drain_tag);
 }
 
 void
-sa_server_cancel(struct sa_gateway *gateway)
+sa_grpc_cancel(struct sa_gateway *gateway)
 {
     grpc_server_cancel_all_calls(gateway->server);
 }
 
 void
-sa_server_stop(struct sa_gateway *gateway)
+sa_grpc_stop(struct sa_gateway *gateway)
 {
     grpc_server_destroy(gateway->server);
     grpc_completion_queue_shutdown(gateway->queue);
