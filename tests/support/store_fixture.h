@@ -67,7 +67,9 @@ fixture_make(struct fixture *fixture)
     uint8_t master[32] = "a master key for tests, 32 bytes";
 
     *fixture = (struct fixture){0};
-    snprintf(fixture->directory, sizeof(fixture->directory), "/tmp/secauth-store-XXXXXX");
+    const char *parent = getenv("TMPDIR");
+    snprintf(fixture->directory, sizeof(fixture->directory), "%.32s/secauth-store-XXXXXX",
+             parent == NULL ? "/tmp" : parent);
     if (mkdtemp(fixture->directory) == NULL)
         abort();
     snprintf(fixture->path, sizeof(fixture->path), "%s/db", fixture->directory);
