@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -28,16 +29,23 @@ sa_ctl_text_field(char *text)
 
 /*
  * A line, byte by byte: read(2) leaves no copy in a buffer of stdio and takes nothing that belongs to the
- * next reader. Returns 0 or an errno; EMSGSIZE for a line that is too long.
+ * next reader.
+ *
+ *   waiting_mask  the signals that stay blocked while it waits; NULL: whatever is blocked now.
+ *
+ * Returns 0 or an errno; EMSGSIZE for a line that is too long.
  */
 static int
-read_line(int fd, struct sa_ctl_secret *ret_line, bool *ret_end)
+read_line(int fd, const sigset_t *waiting_mask, struct sa_ctl_secret *ret_line, bool *ret_end)
 {
     size_t len = 0;
 
     *ret_end = false;
     for (;;) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
         uint8_t byte;
+        if (waiting_mask != NULL && ppoll(&ready, 1, NULL, waiting_mask) < 0)
+            return errno;
         ssize_t got = read(fd, &byte, 1);
         if (got < 0)
             return errno;
@@ -68,7 +76,7 @@ explain(const char *name, int error)
 enum sa_ctl_exit
 sa_ctl_read_line(struct sa_ctl_secret *ret_line, bool *ret_end)
 {
-    int error = read_line(STDIN_FILENO, ret_line, ret_end);
+    int error = read_line(STDIN_FILENO, NULL, ret_line, ret_end);
     return error == 0 ? SA_CTL_OK : explain("stdin", error);
 }
 
@@ -86,7 +94,7 @@ sa_ctl_read_secret_file(const char *path, struct sa_ctl_secret *ret_secret)
         sa_ctl_complain("%s is open to others, and so is the secret in it: `chmod 600 %s`", path, path);
         return SA_CTL_REFUSED;
     }
-    int error = read_line(fd, ret_secret, &end);
+    int error = read_line(fd, NULL, ret_secret, &end);
     close(fd);
     return error == 0 ? SA_CTL_OK : explain(path, error);
 }
@@ -102,30 +110,50 @@ static void catch (int number)
 
 static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
+/*
+ * With the terminal quiet; the fatal signals are blocked but while it waits, so that none comes too early or
+ * too late.
+ */
+static int
+ask_quietly(const char *prompt, const struct termios *loud, const sigset_t *waiting_mask,
+            struct sa_ctl_secret *ret_secret)
+{
+    struct termios quiet = *loud;
+    bool end = false;
+
+    quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+    quiet.c_cc[VSUSP] = _POSIX_VDISABLE; /* a stopped program would leave a terminal that does not echo */
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) != 0)
+        return errno;
+    fputs(prompt, stderr); /* not before: what is typed at once would echo, and be flushed */
+    int error = read_line(STDIN_FILENO, waiting_mask, ret_secret, &end);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, loud);
+    fputc('\n', stderr);
+    return error;
+}
+
 /* Ask once. A signal that would end the program does so once the terminal echoes again. */
 static int
 ask(const char *prompt, struct sa_ctl_secret *ret_secret)
 {
     struct sigaction before[SA_COUNT(fatal)];
-    struct sigaction action = {.sa_handler = catch}; /* without SA_RESTART: read returns */
-    struct termios loud, quiet;
-    bool end = false;
+    struct sigaction action = {.sa_handler = catch};
+    struct termios loud;
+    sigset_t blocked, mask;
 
     if (tcgetattr(STDIN_FILENO, &loud) != 0)
         return errno;
-    quiet = loud;
-    quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
-    quiet.c_cc[VSUSP] = _POSIX_VDISABLE; /* a stopped program would leave a terminal that does not echo */
     caught = 0;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < SA_COUNT(fatal); i++)
+        sigaddset(&blocked, fatal[i]);
+    sigprocmask(SIG_BLOCK, &blocked, &mask);
     for (size_t i = 0; i < SA_COUNT(fatal); i++)
         sigaction(fatal[i], &action, &before[i]);
-    fputs(prompt, stderr);
-    int error =
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) != 0 ? errno : read_line(STDIN_FILENO, ret_secret, &end);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &loud);
-    fputc('\n', stderr);
+    int error = ask_quietly(prompt, &loud, &mask, ret_secret);
     for (size_t i = 0; i < SA_COUNT(fatal); i++)
         sigaction(fatal[i], &before[i], NULL);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     if (caught != 0)
         raise(caught);
     return error;
