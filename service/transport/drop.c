@@ -121,6 +121,15 @@ sa_make_homes(const struct sa_conf *conf, struct sa_identity identity, char ret_
 
 /* ---- the drop ---- */
 
+/* What a program that we would start could get back; it takes CAP_SETPCAP, which systemd may have taken
+ * already. */
+static void
+drop_bounding_set(void)
+{
+    for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+}
+
 void
 sa_harden(void)
 {
@@ -164,6 +173,7 @@ has_dropped(struct sa_identity identity)
 enum sa_status
 sa_drop_to(struct sa_identity identity, char ret_why[SA_DROP_WHY_MAX])
 {
+    drop_bounding_set();
     if (setgroups(0, NULL) != 0 || setresgid(identity.gid, identity.gid, identity.gid) != 0 ||
         setresuid(identity.uid, identity.uid, identity.uid) != 0 || !drop_capabilities()) {
         snprintf(ret_why, SA_DROP_WHY_MAX, "cannot become the daemon's user: %s", strerror(errno));
