@@ -28,7 +28,6 @@ passed, failed, running = 0, 0, []
 
 def enter():
     """Run again inside a private host."""
-    global grpc
     if os.environ.get("IN_HOST") != "yes":
         os.environ["BUILD"] = str(BUILD)
         script = os.path.realpath(sys.argv[0])
