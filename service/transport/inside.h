@@ -120,7 +120,7 @@ void sa_conn_release(struct sa_exchange *exchange);
 void sa_conn_bury(struct sa_server *server);
 /* What epoll said. */
 void sa_conn_ready(struct sa_conn *conn, uint32_t events);
-/* Tell epoll what this connection waits for now. */
+/* Tell epoll what this connection waits for. */
 void sa_conn_watch(struct sa_conn *conn);
 
 /* conn_read.c */
