@@ -370,7 +370,8 @@ PARTS = [a_call_has_its_reply, the_pages_own_client_works, pipelined_calls_are_a
          time_that_is_up_is_a_deadline, call_numbers_are_unique_and_cancel_frees_them,
          every_missing_field_has_a_status_of_its_own]
 
-if len(sys.argv) == 2:
-    print(*(part.__name__ for part in PARTS), sep="\n")
-else:
-    next(part for part in PARTS if part.__name__ == sys.argv[2])()
+if __name__ == "__main__":
+    if len(sys.argv) == 2:
+        print(*(part.__name__ for part in PARTS), sep="\n")
+    else:
+        next(part for part in PARTS if part.__name__ == sys.argv[2])()
