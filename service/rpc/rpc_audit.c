@@ -5,7 +5,7 @@
 
 #include "service/auth/inside.h"
 #include "service/auth/names.h"
-#include "service/rpc/shared.h"
+#include "service/rpc/page.h"
 
 #define REQUEST_ID_LEN 16u
 
@@ -76,7 +76,7 @@ read_query(struct sa_call *call, const Secauth__V1__ListAuditRecordsRequest *req
            struct sa_audit_query *ret_query)
 {
     struct sa_audit_query query = {.after_sequence = request->after_sequence,
-                                   .limit = rpc_page(request->page_size),
+                                   .limit = rpc_page_size(request->page_size),
                                    .user = request->user,
                                    .newest = request->newest};
 
@@ -95,21 +95,28 @@ read_query(struct sa_call *call, const Secauth__V1__ListAuditRecordsRequest *req
     return SA_OK;
 }
 
+/* As many as fit, in ascending order: from the oldest on, or where the newest are wanted, from the newest
+ * back. */
 static enum sa_status
-put_page(struct sa_call *call, const struct sa_audit_row *rows, unsigned count,
+put_page(struct sa_call *call, const struct sa_audit_row *rows, unsigned count, bool newest,
          Secauth__V1__ListAuditRecordsResponse *reply)
 {
     Secauth__V1__AuditRecord *records = sa_arena_alloc(call->arena, count * sizeof(*records));
+    Secauth__V1__AuditRecord **listed = sa_arena_alloc(call->arena, count * sizeof(*listed));
+    struct rpc_page page = {0};
 
-    reply->records = sa_arena_alloc(call->arena, count * sizeof(*reply->records));
-    if (records == NULL || reply->records == NULL)
+    if (records == NULL || listed == NULL)
         return SA_NO_MEMORY;
     for (unsigned i = 0; i < count; i++) {
-        if (!put_record(call, &rows[i], &records[i]))
+        unsigned at = newest ? count - 1 - i : i;
+        if (!put_record(call, &rows[at], &records[at]))
             return SA_NO_MEMORY;
-        reply->records[i] = &records[i];
+        if (!rpc_page_take(&page, &records[at].base))
+            break;
+        listed[at] = &records[at];
+        reply->n_records++;
     }
-    reply->n_records = count;
+    reply->records = newest ? listed + (count - reply->n_records) : listed;
     return SA_OK;
 }
 
@@ -128,9 +135,10 @@ rpc_audit_list(struct sa_call *call, const Secauth__V1__ListAuditRecordsRequest 
     status = sa_store_audit_list(call->authority->store, &query, &rows, &count, &more);
     if (status != SA_OK)
         return status;
-    status = put_page(call, rows, count, reply);
-    if (status == SA_OK && more && count > 0)
-        reply->next_after_sequence = rows[count - 1].sequence;
+    status = put_page(call, rows, count, query.newest, reply);
+    bool cut = more || (!query.newest && reply->n_records < count);
+    if (status == SA_OK && cut && reply->n_records > 0)
+        reply->next_after_sequence = reply->records[reply->n_records - 1]->sequence;
     free(rows);
     return status;
 }

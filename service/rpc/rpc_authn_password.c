@@ -207,6 +207,23 @@ find_spared(struct sa_call *call, const struct change *change, char ret_id[SA_ID
                                  ret_id);
 }
 
+/*
+ * The hash is another one by now. It may be the same password's (a login beside this call replaced a weaker
+ * hash), so it is proven again.
+ */
+static enum sa_status
+prove_again(struct sa_call *call)
+{
+    struct change *change = change_of(call);
+    SA_OWN(sa_user) user = NULL;
+
+    enum sa_status status = sa_store_user_by_subject(call->authority->store, change->user->subject, &user);
+    if (status != SA_OK)
+        return status == SA_NOT_FOUND ? SA_NOT_MANAGED : status;
+    *change->user = *user;
+    return sa_call_then(call, SA_LANE_HASH, prove);
+}
+
 static enum sa_status
 commit(struct sa_call *call)
 {
@@ -225,12 +242,8 @@ commit(struct sa_call *call)
                                         .end_sessions = true};
     record.session_id = stored.spare_session;
     status = sa_store_user_set_password(call->authority->store, &stored, call->now.wall_ms, &record);
-    if (status == SA_NOT_FOUND && !change->by_owner)
-        return SA_NOT_MANAGED;    /* deleted since it was looked up */
-    if (status == SA_NOT_FOUND) { /* deleted, or changed by somebody else since it was proven */
-        change->reason = "CHANGED_MEANWHILE";
-        return deny(call);
-    }
+    if (status == SA_NOT_FOUND)
+        return change->by_owner ? prove_again(call) : SA_NOT_MANAGED;
     if (status == SA_OK)
         reply_of(call)->accepted = true;
     return status;

@@ -3,6 +3,7 @@
 #include "service/auth/inside.h"
 #include "service/auth/names.h"
 #include "service/rpc/client_message.h"
+#include "service/rpc/page.h"
 
 #define CLIENT_PAGE_MAX 100u
 
@@ -63,6 +64,7 @@ put_page(struct sa_call *call, struct sa_client *const *clients, unsigned count,
          Secauth__V1__ListClientsResponse *reply)
 {
     Secauth__V1__Client *rows = sa_arena_alloc(call->arena, count * sizeof(*rows));
+    struct rpc_page page = {0};
 
     reply->clients = sa_arena_alloc(call->arena, count * sizeof(*reply->clients));
     if (rows == NULL || reply->clients == NULL)
@@ -70,9 +72,11 @@ put_page(struct sa_call *call, struct sa_client *const *clients, unsigned count,
     for (unsigned i = 0; i < count; i++) {
         if (!rpc_put_client(call, clients[i], &rows[i]))
             return SA_NO_MEMORY;
+        if (!rpc_page_take(&page, &rows[i].base))
+            break;
         reply->clients[i] = &rows[i];
+        reply->n_clients++;
     }
-    reply->n_clients = count;
     return SA_OK;
 }
 
@@ -89,12 +93,13 @@ rpc_client_list(struct sa_call *call, const Secauth__V1__ListClientsRequest *req
     if (request->page_token[0] != '\0' && !sa_name_is_client_id(sa_bytes_of(request->page_token)))
         return sa_call_refuse(call, "page_token", "where the last page ended");
     enum sa_status status = sa_store_client_list(call->authority->store, request->page_token,
-                                                 rpc_page(request->page_size), &clients, &count, &more);
+                                                 rpc_page_size(request->page_size), &clients, &count, &more);
     if (status != SA_OK)
         return status;
     status = put_page(call, clients, count, reply);
-    if (status == SA_OK && more && count > 0 &&
-        !rpc_put_text(call, clients[count - 1]->id, &reply->next_page_token))
+    bool cut = more || reply->n_clients < count;
+    if (status == SA_OK && cut && reply->n_clients > 0 &&
+        !rpc_put_text(call, clients[reply->n_clients - 1]->id, &reply->next_page_token))
         status = SA_NO_MEMORY;
     sa_clients_free(clients, count);
     return status;

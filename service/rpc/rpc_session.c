@@ -8,7 +8,7 @@
 #include "service/auth/names.h"
 #include "service/auth/session.h"
 #include "service/base/log.h"
-#include "service/rpc/shared.h"
+#include "service/rpc/page.h"
 
 #define AUTH_INFO_MAX  1024u
 #define AUTH_INFO_KEPT 200u /* characters of it in a record */
@@ -247,9 +247,9 @@ rpc_session_list(struct sa_call *call, const Secauth__V1__ListSessionsRequest *r
     if (status == SA_NOT_FOUND)
         return SA_OK; /* no record, no sessions */
     if (status == SA_OK)
-        status =
-            sa_store_session_list(call->authority->store, subject, request->page_token,
-                                  rpc_page(request->page_size), call->now.wall_ms, &sessions, &count, next);
+        status = sa_store_session_list(call->authority->store, subject, request->page_token,
+                                       rpc_page_size(request->page_size), call->now.wall_ms, &sessions,
+                                       &count, next);
     if (status == SA_INVALID_ARGUMENT)
         return sa_call_refuse(call, "page_token", "where the last page ended");
     if (status != SA_OK)

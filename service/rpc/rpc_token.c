@@ -1,5 +1,6 @@
 /* TokenService: IssueToken, IssueAttestedToken, RefreshToken. A token is signed before the commit and leaves
  * after it. */
+#include "service/auth/account.h"
 #include "service/auth/client.h"
 #include "service/auth/inside.h"
 #include "service/auth/names.h"
@@ -81,19 +82,15 @@ rpc_token_issue(struct sa_call *call, const Secauth__V1__IssueTokenRequest *requ
 static enum sa_status
 attest(struct sa_call *call, const char *id, struct sa_session *ret_session, struct sa_user **ret_user)
 {
-    bool open = false;
-
     if (!call->caller.has_uid || !sa_name_is_id(sa_bytes_of(id)))
         return SA_SESSION_INVALID;
     enum sa_status status = sa_store_session_live(call->authority->store, id, call->now.wall_ms, ret_session);
     if (status == SA_OK && !sa_session_admits(call->authority, ret_session, call->caller.uid))
         return SA_SESSION_INVALID;
     if (status == SA_OK)
-        status = sa_token_account_is_open(call->authority, ret_session->subject, call->now.wall_ms, &open);
-    if (status == SA_OK && !open)
-        return SA_SESSION_INVALID;
-    if (status == SA_OK)
         status = sa_store_user_by_subject(call->authority->store, ret_session->subject, ret_user);
+    if (status == SA_OK && sa_account_is_closed(sa_account_state(*ret_user, call->now.wall_ms)))
+        return SA_SESSION_INVALID;
     return status == SA_NOT_FOUND ? SA_SESSION_INVALID : status;
 }
 

@@ -6,6 +6,7 @@
 #include "service/auth/login.h"
 #include "service/auth/names.h"
 #include "service/auth/shadow.h"
+#include "service/rpc/page.h"
 #include "service/rpc/user_message.h"
 
 #define UID_MAX 4294967294u
@@ -138,6 +139,7 @@ put_page(struct sa_call *call, const struct sa_user *users, const enum sa_passwo
          unsigned count, Secauth__V1__ListUsersResponse *reply)
 {
     Secauth__V1__User *rows = sa_arena_alloc(call->arena, count * sizeof(*rows));
+    struct rpc_page page = {0};
 
     reply->users = sa_arena_alloc(call->arena, count * sizeof(*reply->users));
     if (rows == NULL || reply->users == NULL)
@@ -145,9 +147,11 @@ put_page(struct sa_call *call, const struct sa_user *users, const enum sa_passwo
     for (unsigned i = 0; i < count; i++) {
         if (!rpc_put_user(call, &users[i], kinds[i], &rows[i]))
             return SA_NO_MEMORY;
+        if (!rpc_page_take(&page, &rows[i].base))
+            break;
         reply->users[i] = &rows[i];
+        reply->n_users++;
     }
-    reply->n_users = count;
     return SA_OK;
 }
 
@@ -164,13 +168,15 @@ rpc_user_list(struct sa_call *call, const Secauth__V1__ListUsersRequest *request
         return sa_call_refuse(call, "page_size", "1 to 500, or 0 for 100");
     if (request->page_token[0] != '\0' && !sa_name_is_user(sa_bytes_of(request->page_token)))
         return sa_call_refuse(call, "page_token", "where the last page ended");
-    enum sa_status status = sa_store_user_list(call->authority->store, request->page_token,
-                                               rpc_page(request->page_size), &users, &kinds, &count, &more);
+    enum sa_status status =
+        sa_store_user_list(call->authority->store, request->page_token, rpc_page_size(request->page_size),
+                           &users, &kinds, &count, &more);
     if (status != SA_OK)
         return status;
     status = put_page(call, users, kinds, count, reply);
-    if (status == SA_OK && more && count > 0 &&
-        !rpc_put_text(call, users[count - 1].name, &reply->next_page_token))
+    bool cut = more || reply->n_users < count;
+    if (status == SA_OK && cut && reply->n_users > 0 &&
+        !rpc_put_text(call, users[reply->n_users - 1].name, &reply->next_page_token))
         status = SA_NO_MEMORY;
     sa_users_free(users, kinds, count);
     return status;

@@ -24,13 +24,6 @@ const char *rpc_escaped(struct sa_call *call, struct sa_bytes text);
 /* `name=value name=value` for a record's detail, cut at its limit; values are ours or escaped. */
 const char *rpc_detail(struct sa_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A page's size: 0 is 100. */
-static inline unsigned
-rpc_page(uint32_t asked)
-{
-    return asked == 0 ? 100 : asked;
-}
-
 /*
  * Commit a denial's record, and note its reason for the log line. Returns `status`, or the store's where the
  * record could not be kept: nothing is decided that is not recorded.

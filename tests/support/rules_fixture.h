@@ -25,7 +25,8 @@ struct rig {
     struct sa_authority *authority;
     struct sa_now now;
     struct sa_arena *arena;
-    struct sa_call call; /* the last one */
+    struct sa_call call;              /* the last one */
+    void (*between)(struct rig *rig); /* called before each step but the first: what others do meanwhile */
 };
 
 static inline void
@@ -162,6 +163,8 @@ rig_call(struct rig *rig, struct sa_caller caller, const char *name, const Proto
     while (call->next_step != NULL) {
         sa_step step = call->next_step;
         call->next_step = NULL;
+        if (rig->between != NULL)
+            rig->between(rig);
         status = step(call);
     }
     after = *call;
@@ -197,6 +200,23 @@ rig_add_user(struct rig *rig, const char *name, uint32_t uid)
     audit.outcome = SA_OUTCOME_GRANTED;
     audit.user = name;
     if (sa_store_user_create(rig->store.store, user, &audit) != SA_OK)
+        abort();
+}
+
+/* Another hash of a password, as a login or a change beside this call would leave it. */
+static inline void
+rig_set_password(struct rig *rig, const char *name, const char *password)
+{
+    SA_OWN(sa_user) user = NULL;
+    struct sa_audit audit = sa_audit(SA_EVENT_REHASH);
+    char hash[SA_PASSWORD_HASH_MAX + 1];
+
+    audit.outcome = SA_OUTCOME_GRANTED;
+    if (sa_store_user_by_name(rig->store.store, sa_bytes_of(name), &user) != SA_OK ||
+        sa_password_make(&rig->authority->policy, sa_bytes_of(password), hash) != SA_OK)
+        abort();
+    struct sa_password_change change = {.subject = user->subject, .new_hash = hash, .keep_ageing = true};
+    if (sa_store_user_set_password(rig->store.store, &change, rig->now.wall_ms, &audit) != SA_OK)
         abort();
 }
 

@@ -438,6 +438,95 @@ records_are_found_by_event_user_and_request(void **state)
     assert_int_equal(reply.next_after_sequence, 0);
 }
 
+/* A reader's bounds (proto/decode.h) hold for what is sent. */
+static void
+assert_reads(const ProtobufCMessage *reply)
+{
+    size_t len = protobuf_c_message_get_packed_size(reply);
+    uint8_t *body = malloc(len);
+    struct sa_problem problem;
+
+    assert_non_null(body);
+    protobuf_c_message_pack(reply, body);
+    assert_in_range(len, 1, 1024 * 1024);
+    assert_int_equal(sa_decode_check(reply->descriptor, sa_bytes(body, len), SA_DECODE_REPLY, &problem),
+                     SA_OK);
+    free(body);
+}
+
+static unsigned
+count_users(struct rig *rig, unsigned *ret_pages)
+{
+    Secauth__V1__ListUsersRequest request = SECAUTH__V1__LIST_USERS_REQUEST__INIT;
+    Secauth__V1__ListUsersResponse reply;
+    char token[64] = "";
+    unsigned users = 0;
+
+    request.page_size = 500;
+    request.page_token = token;
+    *ret_pages = 0;
+    do {
+        secauth__v1__list_users_response__init(&reply);
+        assert_int_equal(rig_call(rig, rig_root(), "UserService/ListUsers", &request.base, &reply.base),
+                         SA_OK);
+        assert_reads(&reply.base);
+        assert_true(reply.n_users > 0);
+        users += (unsigned)reply.n_users;
+        ++*ret_pages;
+        snprintf(token, sizeof(token), "%s", reply.next_page_token);
+    } while (token[0] != '\0');
+    return users;
+}
+
+static void
+a_page_ends_where_its_reader_would_give_up(void **state)
+{
+    struct rig *rig = *state;
+    SA_OWN(sa_user) user = sa_user_new();
+    struct sa_audit audit = sa_audit(SA_EVENT_USER_CREATE);
+    Secauth__V1__ListAuditRecordsRequest request = SECAUTH__V1__LIST_AUDIT_RECORDS_REQUEST__INIT;
+    Secauth__V1__ListAuditRecordsResponse reply = SECAUTH__V1__LIST_AUDIT_RECORDS_RESPONSE__INIT;
+    unsigned pages;
+
+    user->group_count = SA_USER_GROUPS_MAX;
+    for (unsigned i = 0; i < SA_USER_GROUPS_MAX; i++)
+        snprintf(user->groups[i], sizeof(user->groups[i]), "a_group_with_a_long_name_%u", i);
+    audit = (struct sa_audit){.event = SA_EVENT_USER_CREATE,
+                              .outcome = SA_OUTCOME_GRANTED,
+                              .reason = "r",
+                              .request_id = 1,
+                              .time_ms = FIXTURE_NOW_MS,
+                              .subject = "s",
+                              .client_id = "c",
+                              .session_id = "s",
+                              .service = "s",
+                              .source = "s",
+                              .gateway = "g",
+                              .detail = "d"};
+    for (unsigned i = 0; i < 400; i++) {
+        snprintf(user->name, sizeof(user->name), "user%03u", i);
+        user->uid = 2000 + i;
+        audit.user = user->name;
+        assert_int_equal(sa_store_user_create(rig->store.store, user, &audit), SA_OK);
+    }
+    assert_int_equal(count_users(rig, &pages), 400);
+    assert_in_range(pages, 4, 6);
+    request.page_size = 500;
+    assert_int_equal(rig_call(rig, rig_root(), "AuditService/ListAuditRecords", &request.base, &reply.base),
+                     SA_OK);
+    assert_reads(&reply.base);
+    assert_int_equal(reply.records[0]->sequence, 1);
+    assert_in_range(reply.n_records, 200, 399);
+    assert_int_equal(reply.next_after_sequence, reply.n_records);
+    request.newest = true;
+    secauth__v1__list_audit_records_response__init(&reply);
+    assert_int_equal(rig_call(rig, rig_root(), "AuditService/ListAuditRecords", &request.base, &reply.base),
+                     SA_OK);
+    assert_reads(&reply.base);
+    assert_in_range(reply.n_records, 200, 399);
+    assert_int_equal(reply.records[reply.n_records - 1]->sequence, fixture_sequence(&rig->store));
+}
+
 static void
 who_is_no_administrator_learns_the_version_only(void **state)
 {
@@ -470,6 +559,7 @@ main(void)
         TEST(an_audience_is_set_and_taken_away),
         TEST(the_first_key_is_made_with_its_record_and_found_again),
         TEST(records_are_found_by_event_user_and_request),
+        TEST(a_page_ends_where_its_reader_would_give_up),
         TEST(who_is_no_administrator_learns_the_version_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

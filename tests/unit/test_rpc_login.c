@@ -329,6 +329,63 @@ a_weaker_hash_is_replaced_after_the_answer(void **state)
     rig_assert_recorded(rig, SA_EVENT_LOGIN, SA_OUTCOME_GRANTED, "");
 }
 
+/* ---- what others do meanwhile ---- */
+
+static unsigned steps;
+
+static void
+rehash_meanwhile(struct rig *rig)
+{
+    if (steps++ == 1)
+        rig_set_password(rig, "ann", RIG_PASSWORD);
+}
+
+static void
+change_meanwhile(struct rig *rig)
+{
+    if (steps++ == 1)
+        rig_set_password(rig, "ann", "set by somebody else");
+}
+
+static void
+disable_meanwhile(struct rig *rig)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_USER_DISABLE);
+
+    audit.outcome = SA_OUTCOME_GRANTED;
+    if (steps++ == 1)
+        assert_int_equal(sa_store_user_set_active(rig->store.store, "ann", false, rig->now.wall_ms, &audit),
+                         SA_OK);
+}
+
+static void
+what_changes_while_the_hash_is_computed_decides(void **state)
+{
+    struct rig *rig = *state;
+    struct attempt attempt = {.user = "ann", .password = RIG_PASSWORD, .uid = 1000};
+
+    rig_add_user(rig, "ann", 1000);
+    steps = 0;
+    rig->between = rehash_meanwhile;
+    assert_int_equal(try_login(rig, rig_root(), &attempt), SA_OK);
+    steps = 0;
+    rig->between = disable_meanwhile;
+    assert_denied(rig, rig_root(), &attempt, "ACCOUNT_DISABLED");
+    rig->between = NULL;
+}
+
+static void
+a_password_that_was_changed_meanwhile_is_a_wrong_one(void **state)
+{
+    struct rig *rig = *state;
+    struct attempt attempt = {.user = "ann", .password = RIG_PASSWORD, .uid = 1000};
+
+    rig_add_user(rig, "ann", 1000);
+    steps = 0;
+    rig->between = change_meanwhile;
+    assert_denied(rig, rig_root(), &attempt, "WRONG_PASSWORD");
+}
+
 /* ---- CheckAccount ---- */
 
 static Secauth__V1__CheckAccountResponse account;
@@ -404,6 +461,8 @@ main(void)
         TEST(a_service_without_sessions_gets_no_handle),
         TEST(an_expired_password_is_granted_and_must_be_changed),
         TEST(a_weaker_hash_is_replaced_after_the_answer),
+        TEST(what_changes_while_the_hash_is_computed_decides),
+        TEST(a_password_that_was_changed_meanwhile_is_a_wrong_one),
         TEST(an_account_is_told_to_root_and_to_its_owner_only),
         TEST(a_refused_account_is_an_answer_with_a_record),
     };

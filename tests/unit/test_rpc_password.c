@@ -224,6 +224,40 @@ ones_own_change_spares_the_session_that_made_it(void **state)
     assert_int_equal(sa_store_session_live(rig->store.store, mine.id, rig->now.wall_ms, &read), SA_NOT_FOUND);
 }
 
+static unsigned steps;
+
+static void
+rehash_meanwhile(struct rig *rig)
+{
+    if (steps++ == 1)
+        rig_set_password(rig, "ann", RIG_PASSWORD);
+}
+
+static void
+change_meanwhile(struct rig *rig)
+{
+    if (steps++ == 1)
+        rig_set_password(rig, "ann", "set by somebody else");
+}
+
+static void
+a_hash_that_was_replaced_meanwhile_is_proven_again(void **state)
+{
+    struct rig *rig = *state;
+    struct wish wish = {.user = "ann", .current = RIG_PASSWORD, .new = NEW, .acting_uid = ANN};
+
+    steps = 0;
+    rig->between = change_meanwhile;
+    assert_int_equal(change(rig, rig_root(), &wish), SA_INVALID_CREDENTIALS);
+    assert_true(password_is(rig, "ann", "set by somebody else"));
+    rig->between = NULL;
+    rig_set_password(rig, "ann", RIG_PASSWORD);
+    steps = 0;
+    rig->between = rehash_meanwhile;
+    assert_int_equal(change(rig, rig_root(), &wish), SA_OK);
+    assert_true(password_is(rig, "ann", NEW));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, rig_teardown)
 
 int
@@ -237,6 +271,7 @@ main(void)
         TEST(root_needs_no_proof_and_ends_every_session),
         TEST(people_change_their_own_with_the_current_one),
         TEST(only_what_has_expired_is_changed_where_that_is_asked),
+        TEST(a_hash_that_was_replaced_meanwhile_is_proven_again),
         TEST(ones_own_change_spares_the_session_that_made_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
