@@ -161,7 +161,7 @@ has_record(struct sa_store *store, unsigned caller)
 static void
 copy_file(const struct fixture *from, const struct fixture *to, const char *end)
 {
-    char paths[2][128];
+    char paths[2][300];
     char buffer[65536];
     size_t len;
 

@@ -191,7 +191,7 @@ main(void)
     };
 
     /* Some thousand stores are made: in memory, for what a disk would lose is made up here. */
-    setenv("TMPDIR", "/dev/shm", 0);
+    setenv("TMPDIR", "/dev/shm", 1);
     inject_start();
     scene_make_template();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

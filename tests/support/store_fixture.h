@@ -12,9 +12,9 @@
 #define FIXTURE_NOW_MS INT64_C(1800000000000)
 
 struct fixture {
-    char directory[64];
-    char path[96];
-    char managed[96];
+    char directory[256];
+    char path[288];
+    char managed[288];
     const char *vfs;
     void (*fatal)(const char *why);
     struct sa_keyring *keyring;
@@ -68,7 +68,7 @@ fixture_make(struct fixture *fixture)
 
     *fixture = (struct fixture){0};
     const char *parent = getenv("TMPDIR");
-    snprintf(fixture->directory, sizeof(fixture->directory), "%.32s/secauth-store-XXXXXX",
+    snprintf(fixture->directory, sizeof(fixture->directory), "%.220s/secauth-store-XXXXXX",
              parent == NULL ? "/tmp" : parent);
     if (mkdtemp(fixture->directory) == NULL)
         abort();
@@ -86,7 +86,7 @@ fixture_clear(struct fixture *fixture)
     static const char *const ENDS[] = {"db", "db-wal", "db-shm", "db.lock", "managed", "managed.new"};
 
     for (size_t i = 0; i < SA_COUNT(ENDS); i++) {
-        char path[96];
+        char path[288];
 
         snprintf(path, sizeof(path), "%s/%s", fixture->directory, ENDS[i]);
         unlink(path);

@@ -74,7 +74,7 @@ a_missing_directory_is_refused(void **state)
     struct fixture *fixture = *state;
     struct fixture missing = *fixture;
 
-    snprintf(missing.path, sizeof(missing.path), "%.60s/none/db", fixture->directory);
+    snprintf(missing.path, sizeof(missing.path), "%s/none/db", fixture->directory);
     expect_refused(&missing, SA_STORAGE, "the store's lock file cannot be made");
 }
 
@@ -118,7 +118,7 @@ static void
 a_link_is_not_followed(void **state)
 {
     struct fixture *fixture = *state;
-    char target[96];
+    char target[288];
 
     snprintf(target, sizeof(target), "%s/managed", fixture->directory);
     write_file(target, "");
@@ -139,7 +139,7 @@ the_files_are_the_daemon_s_alone(void **state)
     assert_int_equal(chmod(fixture->path, 0644), 0);
     fixture_open(fixture);
     for (unsigned i = 0; i < SA_COUNT(NAMES); i++) {
-        char path[96];
+        char path[288];
 
         snprintf(path, sizeof(path), "%s/%s", fixture->directory, NAMES[i]);
         assert_int_equal(stat(path, &st), 0);
