@@ -89,8 +89,8 @@ log_call(const struct sa_exchange *exchange, struct sa_bytes unknown_name)
     put_caller(&call->caller, caller, sizeof(caller));
     sa_log(level, "%016llx %s via=%s%s source=%s status=%s us=%lld%s%s%s%s%s%s",
            (unsigned long long)call->request_id, call->method == NULL ? name : call->method->name,
-           via_name(call->caller.via), caller, call->source.text, sa_status_row(exchange->status)->name,
-           (long long)(clock_us() - exchange->began_us),
+           via_name(call->caller.via), caller, call->source.text[0] == '\0' ? "-" : call->source.text,
+           sa_status_row(exchange->status)->name, (long long)(clock_us() - exchange->began_us),
            call->log_reason == NULL ? "" : " reason=", call->log_reason == NULL ? "" : call->log_reason,
            has_problem ? " field=" : "", has_problem ? call->problem.field : "", has_problem ? " rule=" : "",
            has_problem ? call->problem.rule : "");

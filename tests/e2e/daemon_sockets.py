@@ -1,0 +1,250 @@
+"""What daemon_sockets.test does on the daemon's sockets; run as root in its private host.
+
+daemon_sockets.py PART [ARGUMENT...]    exits 0 where all is as it shall be
+"""
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+HEADER = struct.Struct(">IBBHIIIHHQ")
+ROOT, USER = "/run/secauth/root/root.sock", "/run/secauth/user.sock"
+KEYS, STATUS = b"secauth.v1.KeyService/GetKeySet", b"secauth.v1.HostService/GetStatus"
+USERS, ISSUE = b"secauth.v1.UserService/ListUsers", b"secauth.v1.TokenService/IssueToken"
+LOGIN = b"secauth.v1.AuthnService/BeginAuthentication"
+OK, INVALID_CREDENTIALS, SHUTTING_DOWN, PERMISSION_DENIED = 1, 3, 12, 22
+ALICE = 2001
+
+
+def connect(path=ROOT, uid=0, gid=None):
+    """A connection as somebody: the kernel tells the daemon the effective ids of this moment."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(20)
+    if gid is not None:
+        os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        connection.connect(path)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+    return connection
+
+
+def request(name, body=b"", call=1, millis=8000):
+    return HEADER.pack(28 + len(name) + len(body), 1, 1, 0, call, millis, 0, len(name), 0, 0) + name + body
+
+
+def read(connection, length):
+    data = b""
+    while len(data) < length:
+        more = connection.recv(length - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data
+
+
+def reply(connection):
+    length, _, _, status, call, _, _, _, _, _ = HEADER.unpack(read(connection, 32))
+    read(connection, length - 28)
+    return call, status
+
+
+def ask(connection, name, body=b""):
+    connection.sendall(request(name, body))
+    return reply(connection)[1]
+
+
+def lives(connection):
+    """Whether the daemon keeps the connection and serves it."""
+    try:
+        return ask(connection, KEYS) == OK
+    except (EOFError, ConnectionError):
+        return False
+
+
+def is_over(connection):
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def login(password=b"a wrong password"):
+    """BeginAuthentication of a name that nobody has, from sshd."""
+    user, service = b"nobody", b"sshd"
+    origin = b"\x0a" + bytes([len(service)]) + service
+    return (b"\x0a" + bytes([len(user)]) + user + b"\x1a" + bytes([len(password)]) + password +
+            b"\x22" + bytes([len(origin)]) + origin)
+
+
+def strangers_have_two_connections_each_and_64_in_all():
+    with contextlib.ExitStack() as stack:
+        kept = 0
+        for uid in range(3000, 3040):
+            three = [stack.enter_context(connect(USER, uid)) for _ in range(3)]
+            alive = sum(map(lives, three))
+            assert alive <= 2, f"uid {uid} has {alive} connections"
+            kept += alive
+        assert kept == 64, f"{kept} connections are kept"
+        assert lives(connect(USER, ALICE)), "a known uid is not in their way"
+    time.sleep(0.2)
+    assert lives(connect(USER, 3050)), "what is closed makes room"
+
+
+def strangers_may_ask_for_keys_and_little_else():
+    with connect(USER, 3000) as stranger:
+        assert ask(stranger, KEYS) == OK
+        for name in STATUS, ISSUE, USERS, LOGIN:
+            assert ask(stranger, name) == PERMISSION_DENIED, name
+    with connect(USER, ALICE) as alice:
+        assert ask(alice, STATUS) == OK
+        assert ask(alice, USERS) == PERMISSION_DENIED
+
+
+def root_and_the_overflow_uid_are_closed_at_once():
+    for uid in 0, 65534:
+        assert is_over(connect(USER, uid)), uid
+
+
+def the_administrators_group_counts_however_it_is_held(gid):
+    gid = int(gid)
+    with connect(USER, 3001, gid) as administrator:
+        assert ask(administrator, USERS) == OK, "as the group of the process"
+    before = os.getgroups()
+    os.setgroups([1234, gid])
+    with connect(USER, 3002, 3002) as administrator:
+        assert ask(administrator, USERS) == OK, "among its other groups"
+    os.setgroups(list(range(5000, 5200)) + [gid])
+    with connect(USER, 3003, 3003) as administrator:
+        assert ask(administrator, USERS) == OK, "among very many"
+    os.setgroups(before)
+    with connect(USER, 3004, 3004) as stranger:
+        assert ask(stranger, USERS) == PERMISSION_DENIED
+
+
+def one_known_uid_leaves_room_for_others():
+    with contextlib.ExitStack() as stack:
+        mine = [stack.enter_context(connect(USER, ALICE)) for _ in range(600)]
+        assert lives(mine[0])
+        assert not lives(mine[-1]), "one uid has no more than an eighth"
+        assert lives(connect(USER, 2002)), "bob has his place"
+
+
+def flood(stop):
+    """A process that opens connections as fast as it can and never closes one by itself."""
+    held = []
+    while not stop.is_set():
+        connection = socket.socket(socket.AF_UNIX)
+        connection.setblocking(False)
+        try:
+            connection.connect(USER)
+            connection.send(request(KEYS) * 20)
+        except OSError:
+            pass
+        held.append(connection)
+        if len(held) > 400:
+            held.pop(0).close()
+
+
+def a_flood_on_the_user_socket_leaves_root_served():
+    children = []
+    for uid in (ALICE, 2002, 3000, 3001):
+        child = os.fork()
+        if child == 0:
+            os.setuid(uid)
+            flood(threading.Event())
+        children.append(child)
+    try:
+        time.sleep(0.3)
+        slowest = 0
+        for _ in range(50):
+            began = time.monotonic()
+            with connect() as root:
+                assert ask(root, STATUS) == OK
+            slowest = max(slowest, time.monotonic() - began)
+        print(f"the slowest of 50 calls took {slowest * 1000:.0f} ms")
+        assert slowest < 2
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def limit_descriptors(pid, limit):
+    """As the daemon's own user, who needs no capability for it."""
+    subprocess.run(["setpriv", "--reuid", "secauth", "--regid", "secauth", "--clear-groups", "--",
+                    "prlimit", "--pid", pid, f"--nofile={limit}:"], check=True)
+
+
+def running_out_of_descriptors_is_survived(pid):
+    with connect() as before:
+        assert lives(before)
+        used = len(os.listdir(f"/proc/{pid}/fd"))
+        limit_descriptors(pid, used + 3)
+        waiting = [connect() for _ in range(10)]
+        assert lives(before), "who is there is served"
+        waiting[9].settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            waiting[9].sendall(request(KEYS))
+            reply(waiting[9])
+            raise AssertionError("there were descriptors left")
+        limit_descriptors(pid, 4096)
+        waiting[9].settimeout(10)
+        assert reply(waiting[9])[1] == OK, "and then whoever waited"
+        assert lives(waiting[5])
+
+
+def a_reader_that_takes_nothing_is_cut():
+    with connect() as greedy:
+        greedy.settimeout(14)
+        began = time.monotonic()
+        try:
+            for call in range(1, 1000000):
+                greedy.sendall(request(KEYS, call=call))
+            raise AssertionError("the daemon read on and on")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert 8 < time.monotonic() - began < 14
+
+
+def a_caller_that_has_said_all_gets_its_answer():
+    with connect() as caller:
+        caller.sendall(request(STATUS) + request(KEYS, call=2))
+        caller.shutdown(socket.SHUT_WR)
+        assert sorted([reply(caller), reply(caller)]) == [(1, OK), (2, OK)]
+        assert is_over(caller)
+
+
+def callers_that_hang_up_harm_nobody():
+    for _ in range(50):
+        with connect() as caller:
+            caller.sendall(request(LOGIN, login()) + request(STATUS, call=2) + request(KEYS, call=3)[:20])
+    assert lives(connect())
+
+
+def what_was_accepted_is_answered_at_the_end(pid):
+    with connect() as inside, connect() as late:
+        assert lives(late)
+        inside.sendall(request(LOGIN, login()))
+        time.sleep(0.3)
+        os.kill(int(pid), signal.SIGTERM)
+        time.sleep(0.3)
+        assert ask(late, KEYS) == SHUTTING_DOWN
+        for path in ROOT, USER:
+            try:
+                connect(path)
+                raise AssertionError("it still listens")
+            except ConnectionRefusedError:
+                pass
+        assert reply(inside) == (1, INVALID_CREDENTIALS), "the denial comes at its time"
+        assert is_over(inside) and is_over(late)
+
+
+globals()[sys.argv[1]](*sys.argv[2:])
