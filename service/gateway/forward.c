@@ -6,6 +6,9 @@
 #include "proto/frame.h"
 #include "service/gateway/call.h"
 
+#define DETAILS_MAX 4096u /* more would break the client's limit of metadata, and with it the status itself  \
+                           */
+
 static void
 reply_came(void *user, const struct sa_upstream_reply *reply)
 {
@@ -18,7 +21,8 @@ reply_came(void *user, const struct sa_upstream_reply *reply)
         sa_gcall_fail(call, reply->status, NULL, NULL); /* the daemon went away, or is late */
     } else {
         answer.retry_ms = reply->retry_ms;
-        answer.details = sa_bytes(reply->body, reply->len);
+        if (reply->len <= DETAILS_MAX)
+            answer.details = sa_bytes(reply->body, reply->len);
         sa_gcall_finish(call, &answer, NULL, 0);
         free(reply->body);
     }

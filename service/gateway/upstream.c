@@ -11,6 +11,7 @@
 #include "proto/decode.h" /* sa_wipe */
 #include "proto/frame.h"
 #include "service/base/log.h"
+#include "service/gateway/inflight.h"
 #include "service/gateway/outbox.h"
 
 #define BACKOFF_MIN_MS 100
@@ -20,18 +21,6 @@
 #define OUTBOX_LEN     (2u * 1024u * 1024u)
 #define CONTROL_ROOM   (256u * 1024u) /* of it, kept for PEER, PEER_GONE and CANCEL */
 #define INBOX_LEN      (SA_FRAME_HEADER_LEN + SA_FRAME_REPLY_MAX)
-
-/*
- * A call in flight. Its number holds its place and how often the place was used, so that a late reply to a
- * call that was given up finds nobody, and the daemon never sees a number twice at a time.
- */
-struct slot {
-    uint32_t call; /* 0: free */
-    uint32_t uses;
-    int64_t until_ms;
-    sa_upstream_on_reply *on_reply;
-    void *user;
-};
 
 struct sa_upstream {
     struct sa_loop *loop;
@@ -48,38 +37,8 @@ struct sa_upstream {
     pthread_mutex_t lock; /* everything below, and source.fd */
     uint64_t epoch;       /* counts connections: what an earlier daemon was told, this one does not know */
     struct sa_outbox *outbox;
-    unsigned calls_max, index_bits, free_count;
-    struct slot *slots;
-    uint32_t *free_slots;
+    struct sa_inflight *inflight;
 };
-
-/* --- slots, under the lock --- */
-
-static struct slot *
-take_free_slot(struct sa_upstream *upstream)
-{
-    uint32_t index = upstream->free_slots[--upstream->free_count];
-    struct slot *slot = &upstream->slots[index];
-
-    do
-        slot->call = ++slot->uses << upstream->index_bits | index;
-    while (slot->call >> upstream->index_bits == 0);
-    return slot;
-}
-
-/* End a call: its slot is free, what it held is returned. False: no such call. */
-static bool
-release_slot(struct sa_upstream *upstream, uint32_t call, struct slot *ret_slot)
-{
-    uint32_t index = call & ((1u << upstream->index_bits) - 1);
-
-    if (call == 0 || index >= upstream->calls_max || upstream->slots[index].call != call)
-        return false;
-    *ret_slot = upstream->slots[index];
-    upstream->slots[index].call = 0;
-    upstream->free_slots[upstream->free_count++] = index;
-    return true;
-}
 
 /* --- sending, under the lock --- */
 
@@ -110,32 +69,26 @@ announce(struct sa_upstream *upstream, struct sa_peer *peer)
 
 /* --- the connection, on the loop's thread --- */
 
+/* Answer every call whose time is over; INT64_MAX: all. */
 static void
-answer(const struct slot *slot, enum sa_status status)
+answer_late(struct sa_upstream *upstream, int64_t now_ms, enum sa_status status)
 {
     struct sa_upstream_reply reply = {.status = status};
+    struct sa_frame frame = {.kind = SA_FRAME_CANCEL};
+    struct sa_inflight_call call;
+    unsigned at = 0;
+    bool late;
 
-    slot->on_reply(slot->user, &reply);
-}
-
-/* Answer every call that is past `until_ms`. */
-static void
-answer_late(struct sa_upstream *upstream, int64_t until_ms, enum sa_status status)
-{
-    for (unsigned i = 0; i < upstream->calls_max; i++) {
-        struct sa_frame frame = {.kind = SA_FRAME_CANCEL};
-        struct slot slot;
-        bool late;
-
+    do {
         pthread_mutex_lock(&upstream->lock);
-        frame.call = upstream->slots[i].call;
-        late = upstream->slots[i].until_ms <= until_ms && release_slot(upstream, frame.call, &slot);
+        late = sa_inflight_remove_late(upstream->inflight, &at, now_ms, &call);
+        frame.call = late ? call.call : 0;
         if (late && upstream->source.fd >= 0)
             send_frame(upstream, &frame, "", sa_bytes(NULL, 0));
         pthread_mutex_unlock(&upstream->lock);
         if (late)
-            answer(&slot, status);
-    }
+            call.on_reply(call.user, &reply);
+    } while (late);
 }
 
 static void
@@ -164,11 +117,11 @@ deliver(struct sa_upstream *upstream, const struct sa_frame *frame, const uint8_
 {
     struct sa_upstream_reply reply = {
         .status = sa_status_from_wire(frame->status), .retry_ms = frame->millis, .len = frame->body_len};
-    struct slot slot;
+    struct sa_inflight_call call;
     bool wanted;
 
     pthread_mutex_lock(&upstream->lock);
-    wanted = release_slot(upstream, frame->call, &slot);
+    wanted = sa_inflight_remove(upstream->inflight, frame->call, &call);
     pthread_mutex_unlock(&upstream->lock);
     if (!wanted)
         return; /* given up before */
@@ -179,7 +132,7 @@ deliver(struct sa_upstream *upstream, const struct sa_frame *frame, const uint8_
         else
             memcpy(reply.body, body, reply.len);
     }
-    slot.on_reply(slot.user, &reply);
+    call.on_reply(call.user, &reply);
 }
 
 /* Deliver the whole frames of the inbox. Returns the rule that the daemon broke, or NULL. */
@@ -346,15 +299,14 @@ sa_upstream_start(struct sa_upstream *upstream, const struct sa_upstream_request
         status = SA_NO_DAEMON;
     else if (request->peer->gone)
         status = SA_CANCELLED;
-    else if (upstream->free_count == 0 ||
+    else if (sa_inflight_full(upstream->inflight) ||
              sa_outbox_room(upstream->outbox) < CONTROL_ROOM + SA_FRAME_HEADER_LEN + SA_FRAME_REQUEST_MAX)
         status = SA_OVERLOADED;
     if (status == SA_OK) {
-        struct slot *slot = take_free_slot(upstream);
-        slot->until_ms = sa_loop_now_ms() + request->millis;
-        slot->on_reply = request->on_reply;
-        slot->user = request->user;
-        frame.call = *ret_call = slot->call;
+        struct sa_inflight_call call = {.until_ms = sa_loop_now_ms() + request->millis,
+                                        .on_reply = request->on_reply,
+                                        .user = request->user};
+        frame.call = *ret_call = sa_inflight_add(upstream->inflight, call);
         announce(upstream, request->peer);
         send_frame(upstream, &frame, request->name, request->body);
     }
@@ -366,11 +318,11 @@ bool
 sa_upstream_cancel(struct sa_upstream *upstream, uint32_t call)
 {
     struct sa_frame frame = {.kind = SA_FRAME_CANCEL, .call = call};
-    struct slot slot;
+    struct sa_inflight_call taken;
     bool open;
 
     pthread_mutex_lock(&upstream->lock);
-    open = release_slot(upstream, call, &slot);
+    open = sa_inflight_remove(upstream->inflight, call, &taken);
     if (open && upstream->source.fd >= 0)
         send_frame(upstream, &frame, "", sa_bytes(NULL, 0));
     pthread_mutex_unlock(&upstream->lock);
@@ -406,20 +358,11 @@ sa_upstream_new(struct sa_loop *loop, const char *path, unsigned calls_max, sa_u
     upstream->connect_timer.due = try_to_connect;
     upstream->sweep_timer.due = sweep;
     upstream->source.fd = -1;
-    upstream->calls_max = calls_max;
-    while (1u << upstream->index_bits < calls_max)
-        upstream->index_bits++;
     upstream->inbox = malloc(INBOX_LEN);
     upstream->outbox = sa_outbox_new(OUTBOX_LEN);
-    upstream->slots = calloc(calls_max, sizeof(*upstream->slots));
-    upstream->free_slots = calloc(calls_max, sizeof(*upstream->free_slots));
-    if (upstream->inbox == NULL || upstream->outbox == NULL || upstream->slots == NULL ||
-        upstream->free_slots == NULL)
+    upstream->inflight = sa_inflight_new(calls_max);
+    if (upstream->inbox == NULL || upstream->outbox == NULL || upstream->inflight == NULL)
         return NULL;
-    while (upstream->free_count < calls_max) {
-        upstream->free_slots[upstream->free_count] = upstream->free_count;
-        upstream->free_count++;
-    }
     sa_loop_arm(loop, &upstream->connect_timer, 1);
     return sa_upstream_take(&upstream);
 }
@@ -434,8 +377,7 @@ sa_upstream_free(struct sa_upstream *upstream)
     sa_loop_disarm(upstream->loop, &upstream->connect_timer);
     free(upstream->inbox);
     sa_outbox_free(upstream->outbox);
-    free(upstream->slots);
-    free(upstream->free_slots);
+    sa_inflight_free(upstream->inflight);
     pthread_mutex_destroy(&upstream->lock);
     free(upstream);
 }

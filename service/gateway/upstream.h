@@ -8,7 +8,7 @@
 #include "service/gateway/loop.h"
 #include "service/gateway/peer_table.h"
 
-#define SA_UPSTREAM_CALL_MS_MAX 60000u /* no call holds its slot longer, whatever its deadline */
+#define SA_UPSTREAM_CALL_MS_MAX 60000u /* no call holds its place longer, whatever its deadline */
 
 struct sa_upstream;
 
