@@ -16,9 +16,14 @@ HEADER = struct.Struct(">IBBHIIIHHQ")
 ROOT, USER = "/run/secauth/root/root.sock", "/run/secauth/user.sock"
 KEYS, STATUS = b"secauth.v1.KeyService/GetKeySet", b"secauth.v1.HostService/GetStatus"
 USERS, ISSUE = b"secauth.v1.UserService/ListUsers", b"secauth.v1.TokenService/IssueToken"
+ATTESTED = b"secauth.v1.TokenService/IssueAttestedToken"
 LOGIN = b"secauth.v1.AuthnService/BeginAuthentication"
-OK, INVALID_CREDENTIALS, SHUTTING_DOWN, PERMISSION_DENIED = 1, 3, 12, 22
+OK, INVALID_CREDENTIALS, SHUTTING_DOWN, SESSION_INVALID, PERMISSION_DENIED = 1, 3, 12, 19, 22
 ALICE = 2001
+
+
+LOCAL, NETWORK = "/run/secauth/gateway/local.sock", "/run/secauth/gateway/tls.sock"
+PEER, PEER_GONE, CANCEL = 6, 7, 5
 
 
 def connect(path=ROOT, uid=0, gid=None):
@@ -36,8 +41,24 @@ def connect(path=ROOT, uid=0, gid=None):
     return connection
 
 
-def request(name, body=b"", call=1, millis=8000):
-    return HEADER.pack(28 + len(name) + len(body), 1, 1, 0, call, millis, 0, len(name), 0, 0) + name + body
+def request(name, body=b"", call=1, millis=8000, peer=0):
+    return HEADER.pack(28 + len(name) + len(body), 1, 1, 0, call, millis, peer, len(name), 0, 0) + name + body
+
+
+def control(kind, call=0, peer=0, body=b""):
+    return HEADER.pack(28 + len(body), 1, kind, 0, call, 0, peer, 0, 0, 0) + body
+
+
+def varint(number):
+    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varint(number >> 7)
+
+
+def facts(uid=None, pid=0, address=""):
+    """PeerFacts."""
+    posix_id = b"" if not uid else b"\x08" + varint(uid)
+    return ((b"" if uid is None else b"\x0a" + varint(len(posix_id)) + posix_id) +
+            (b"\x10" + varint(pid) if pid else b"") +
+            (b"\x1a" + varint(len(address)) + address.encode() if address else b""))
 
 
 def read(connection, length):
@@ -56,8 +77,8 @@ def reply(connection):
     return call, status
 
 
-def ask(connection, name, body=b""):
-    connection.sendall(request(name, body))
+def ask(connection, name, body=b"", peer=0):
+    connection.sendall(request(name, body, peer=peer))
     return reply(connection)[1]
 
 
@@ -175,6 +196,70 @@ def a_flood_on_the_user_socket_leaves_root_served():
         for child in children:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+
+def a_gateway_is_believed_about_bytes_only():
+    lies = [(LOCAL, facts(address="192.0.2.1")), (LOCAL, facts()), (LOCAL, facts(uid=ALICE, address="192.0.2.1")),
+            (NETWORK, facts(uid=ALICE)), (NETWORK, facts()), (NETWORK, facts(pid=7, address="192.0.2.1")),
+            (NETWORK, facts(address="192.0.2.1:443")), (NETWORK, facts(address="example")), (NETWORK, b"\x0a")]
+    for path, told in lies:
+        with connect(path) as gateway:
+            gateway.sendall(control(PEER, peer=1, body=told) + request(KEYS, peer=1))
+            assert is_over(gateway), (path, told)
+
+
+def a_gateway_speaks_for_the_peers_that_it_told():
+    for path, told in (LOCAL, facts(uid=ALICE, pid=1)), (NETWORK, facts(address="2001:db8::1")):
+        with connect(path) as gateway:
+            assert ask(gateway, KEYS) == OK, "for itself it has the keys"
+            assert ask(gateway, ISSUE) == PERMISSION_DENIED, "and nothing else"
+            assert ask(gateway, KEYS, peer=7) == PERMISSION_DENIED, "a peer that was never told has no rights"
+            gateway.sendall(control(PEER, peer=7, body=told))
+            assert ask(gateway, KEYS, peer=7) == OK
+            assert ask(gateway, ISSUE, peer=7) not in (OK, PERMISSION_DENIED)
+            for name in STATUS, USERS:
+                assert ask(gateway, name, peer=7) == PERMISSION_DENIED, name
+            gateway.sendall(control(PEER, peer=7, body=told) + control(PEER_GONE, peer=7) + control(PEER_GONE, peer=9))
+            assert ask(gateway, KEYS, peer=7) == PERMISSION_DENIED, "one that is gone neither"
+
+
+def through_a_gateway_nobody_is_root():
+    with connect(LOCAL) as gateway:
+        gateway.sendall(control(PEER, peer=1, body=facts(uid=0, pid=1)))
+        assert ask(gateway, KEYS, peer=1) == OK
+        session = b"\x0a\x16" + b"a" * 22 + b"\x12\x06\x0a\x04demo"
+        status = ask(gateway, ATTESTED, session, peer=1)
+        assert status in (PERMISSION_DENIED, SESSION_INVALID), status
+        assert ask(gateway, USERS, peer=1) == PERMISSION_DENIED
+
+
+def a_gateways_peers_are_bounded():
+    with connect(LOCAL) as gateway:
+        for number in range(1, 16386):
+            gateway.sendall(control(PEER, peer=number, body=facts(uid=ALICE)))
+        assert ask(gateway, KEYS, peer=16384) == OK
+        assert ask(gateway, KEYS, peer=16385) == PERMISSION_DENIED, "one too many stays unknown"
+        gateway.sendall(control(PEER_GONE, peer=1) + control(PEER, peer=16385, body=facts(uid=ALICE)))
+        assert ask(gateway, KEYS, peer=16385) == OK, "until there is room"
+
+
+def many_calls_are_open_at_once():
+    count = 3000
+    with connect(NETWORK) as gateway:
+        gateway.sendall(control(PEER, peer=1, body=facts(address="192.0.2.1")))
+        sender = threading.Thread(target=lambda: [gateway.sendall(request(KEYS, call=n, peer=1)) for n in range(count)])
+        sender.start()
+        assert {reply(gateway)[0] for _ in range(count)} == set(range(count))
+        sender.join()
+
+
+def a_cancelled_call_has_no_answer():
+    with connect() as caller:
+        caller.sendall(request(LOGIN, login(), call=1) + control(CANCEL, call=1) + control(CANCEL, call=9))
+        assert ask(caller, KEYS) == OK, "its number is free at once"
+        time.sleep(0.5)
+        caller.sendall(request(KEYS, call=2))
+        assert reply(caller) == (2, OK), "and the first never comes"
 
 
 def limit_descriptors(pid, limit):
