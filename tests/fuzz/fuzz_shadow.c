@@ -1,0 +1,36 @@
+/* links: sa_auth */
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/auth/names.h"
+#include "service/auth/shadow.h"
+
+/* A line of shadow(5). What is taken has a name that fits and no hash but one that is understood. */
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    static const struct sa_password_policy policy = {.kind = SA_PASSWORD_ARGON2ID,
+                                                     .memory_kib = 8,
+                                                     .passes = 1,
+                                                     .max_memory_kib = 262144,
+                                                     .max_millis = 2000};
+    SA_OWN(sa_user) user = sa_user_new();
+    const char *rule = NULL;
+    enum sa_password_kind kind;
+
+    if (user == NULL)
+        return 0;
+    enum sa_status status = sa_shadow_parse(sa_bytes(data, len), &policy, user, &rule);
+    if (status == SA_INVALID_ARGUMENT ? rule == NULL || user->name[0] != '\0' : status != SA_OK)
+        abort();
+    if (status != SA_OK)
+        return 0;
+    if (!sa_name_is_user(sa_bytes_of(user->name)) || user->changed_s < 0 || user->not_after_s < 0)
+        abort();
+    if (sa_password_inspect(&policy, user->hash, &kind, NULL, &rule) != SA_OK ||
+        (kind == SA_PASSWORD_NONE) != (user->hash[0] == '\0'))
+        abort();
+    return 0;
+}
