@@ -17,7 +17,7 @@
 #define SETS            1024u
 #define WAYS            16u
 #define KEY_LEN         16u
-#define NET48_TIMES     10u
+#define AROUND_TIMES    10u
 
 struct bucket {
     uint8_t key[KEY_LEN];
@@ -76,9 +76,10 @@ advance(struct bucket *bucket, int64_t now)
     }
 }
 
-/* The bucket of a text, with `now` as its newest slot; made where it is missing. */
+/* The bucket of a text, with `now` as its newest slot. A missing one is made, or NULL for `only_look`: who
+ * merely asks must not push others out. */
 static struct bucket *
-find(struct sa_buckets *buckets, const char *text, int64_t now)
+find(struct sa_buckets *buckets, const char *text, int64_t now, bool only_look)
 {
     uint8_t salted[sizeof(buckets->salt) + SA_SOURCE_TEXT_MAX];
     uint8_t digest[SA_SHA256_LEN];
@@ -98,6 +99,8 @@ find(struct sa_buckets *buckets, const char *text, int64_t now)
         if (set[way].newest < idlest->newest)
             idlest = &set[way];
     }
+    if (only_look)
+        return NULL;
     memset(idlest, 0, sizeof(*idlest));
     memcpy(idlest->key, digest, KEY_LEN);
     idlest->newest = now;
@@ -108,7 +111,7 @@ find(struct sa_buckets *buckets, const char *text, int64_t now)
 static uint32_t
 wait_of(const struct sa_buckets *buckets, const struct bucket *bucket, unsigned limit, int64_t boot_ms)
 {
-    uint32_t left = bucket->sum;
+    uint32_t left = bucket == NULL ? 0 : bucket->sum;
 
     if (left < limit)
         return 0;
@@ -121,19 +124,34 @@ wait_of(const struct sa_buckets *buckets, const struct bucket *bucket, unsigned 
     return (uint32_t)buckets->slot_ms;
 }
 
-/* The /48 around a /64, with ten times the allowance; false for any other source. */
+/*
+ * What is around a source and has ten times its allowance, so that nobody is many: the /48 around a /64, and
+ * every client together at one place, since a client's id is only claimed. False for any other source.
+ */
 static bool
-net48(const struct sa_source *source, struct sa_source *ret_net)
+around(const struct sa_source *source, struct sa_source *ret_around)
 {
+    const char *at = strncmp(source->text, "client:", 7) == 0 ? strchr(source->text, '@') : NULL;
+    const char *place = at == NULL ? source->text : at + 1;
+    const char *clients = at == NULL ? "" : "clients@";
     struct in6_addr address;
     char text[INET6_ADDRSTRLEN];
 
-    if (strncmp(source->text, "net64:", 6) != 0 || inet_pton(AF_INET6, source->text + 6, &address) != 1)
-        return false;
+    if (strncmp(place, "net64:", 6) != 0 || inet_pton(AF_INET6, place + 6, &address) != 1) {
+        snprintf(ret_around->text, sizeof(ret_around->text), "%s%.256s", clients, place);
+        return at != NULL;
+    }
     memset(address.s6_addr + 6, 0, sizeof(address.s6_addr) - 6);
     inet_ntop(AF_INET6, &address, text, sizeof(text));
-    snprintf(ret_net->text, sizeof(ret_net->text), "net48:%s", text);
+    snprintf(ret_around->text, sizeof(ret_around->text), "%snet48:%s", clients, text);
     return true;
+}
+
+static void
+add_units(struct bucket *bucket, uint32_t units)
+{
+    bucket->slots[bucket->newest % SLOTS] += units;
+    bucket->sum += units;
 }
 
 /* Look at a source's buckets and take `units` from each of them, or from none. */
@@ -141,23 +159,21 @@ static uint32_t
 take(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms, uint32_t units)
 {
     int64_t now = boot_ms / buckets->slot_ms + 1;
-    struct sa_source net;
+    int64_t from_ms = boot_ms + buckets->slot_ms;
+    struct sa_source wide;
 
     pthread_mutex_lock(&buckets->lock);
-    struct bucket *own = find(buckets, source->text, now);
+    struct bucket *own = find(buckets, source->text, now, units == 0);
     /* Found last, it may have taken its own place from the first only where both share a full set: harmless.
      */
-    struct bucket *around = net48(source, &net) ? find(buckets, net.text, now) : NULL;
-    uint32_t wait = wait_of(buckets, own, buckets->limit, boot_ms + buckets->slot_ms);
-    if (wait == 0 && around != NULL)
-        wait = wait_of(buckets, around, buckets->limit * NET48_TIMES, boot_ms + buckets->slot_ms);
-    if (wait == 0) {
-        own->slots[own->newest % SLOTS] += units;
-        own->sum += units;
-        if (around != NULL && around != own) {
-            around->slots[around->newest % SLOTS] += units;
-            around->sum += units;
-        }
+    struct bucket *net = around(source, &wide) ? find(buckets, wide.text, now, units == 0) : NULL;
+    uint32_t wait = wait_of(buckets, own, buckets->limit, from_ms);
+    if (wait == 0)
+        wait = wait_of(buckets, net, buckets->limit * AROUND_TIMES, from_ms);
+    if (wait == 0 && units > 0) {
+        add_units(own, units);
+        if (net != NULL && net != own)
+            add_units(net, units);
     }
     pthread_mutex_unlock(&buckets->lock);
     return wait;
@@ -179,7 +195,7 @@ sa_buckets_wait(struct sa_buckets *buckets, const struct sa_source *source, int6
 static void
 put_back(struct bucket *bucket)
 {
-    for (unsigned back = 0; back < SLOTS && bucket->sum > 0; back++) {
+    for (unsigned back = 0; bucket != NULL && back < SLOTS && bucket->sum > 0; back++) {
         uint32_t *slot = &bucket->slots[(bucket->newest + SLOTS - back) % SLOTS];
         if (*slot > 0) {
             --*slot;
@@ -193,11 +209,11 @@ void
 sa_buckets_give_back(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms)
 {
     int64_t now = boot_ms / buckets->slot_ms + 1;
-    struct sa_source net;
+    struct sa_source wide;
 
     pthread_mutex_lock(&buckets->lock);
-    put_back(find(buckets, source->text, now));
-    if (net48(source, &net))
-        put_back(find(buckets, net.text, now));
+    put_back(find(buckets, source->text, now, true));
+    if (around(source, &wide))
+        put_back(find(buckets, wide.text, now, true));
     pthread_mutex_unlock(&buckets->lock);
 }

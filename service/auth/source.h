@@ -58,7 +58,7 @@ SA_DEFINE_OWN(sa_buckets, sa_buckets_free)
  */
 uint32_t sa_buckets_charge(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms);
 
-/* How long a unit would have to be waited for; takes none. */
+/* How long a unit would have to be waited for; takes none, and no place in the table. */
 uint32_t sa_buckets_wait(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms);
 
 /* Give it back after a success, or after a failure that is nobody's guess (overload, storage). */

@@ -85,7 +85,9 @@ sa_source_of(const struct sa_call *call, const struct sa_conf *conf, struct sa_s
     bool gateway = (caller->via & (SA_VIA_LOCAL | SA_VIA_NETWORK)) != 0;
     enum sa_source_kind kind = call->method->source;
 
-    if (kind == SA_SOURCE_CLIENT || (kind == SA_SOURCE_PAM && gateway))
+    /* On the user socket the kernel names the caller; a client that is only claimed would be another source.
+     */
+    if (gateway ? kind != SA_SOURCE_PEER : kind == SA_SOURCE_CLIENT && caller->via == SA_VIA_ROOT)
         sa_source_client(sa_request_client_id(call), caller->address,
                          caller->has_uid ? (int64_t)caller->uid : -1, ret_source);
     else if (kind == SA_SOURCE_PAM && caller->via == SA_VIA_ROOT)

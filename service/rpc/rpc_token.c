@@ -108,8 +108,13 @@ rpc_token_issue_attested(struct sa_call *call, const Secauth__V1__IssueAttestedT
     enum sa_status status = rpc_read_tokens(call, request->tokens, &wanted);
     if (status != SA_OK)
         return status;
+    /* A session that is not one's own is a failed proof: each has its record, so they have their rate. */
+    call->retry_ms = sa_buckets_wait(call->authority->buckets, &call->source, call->now.boot_ms);
+    if (call->retry_ms > 0)
+        return SA_RATE_LIMITED;
     status = attest(call, request->session_id, &session, &user);
     if (status != SA_OK) {
+        call->counts_against_source = status == SA_SESSION_INVALID;
         record.session_id = sa_name_is_id(sa_bytes_of(request->session_id)) ? request->session_id : NULL;
         return refuse(call, &record, status);
     }

@@ -218,6 +218,43 @@ many_sources_take_no_more_memory_and_busy_ones_are_kept(void **state)
     assert_int_not_equal(sa_buckets_charge(buckets, &mine, START_MS + 20), 0);
 }
 
+static void
+whoever_only_asks_pushes_nobody_out(void **state)
+{
+    SA_OWN(sa_buckets) buckets = sa_buckets_new(LIMIT, WINDOW_MS);
+    struct sa_source mine = numbered("u", 4000000);
+
+    (void)state;
+    for (unsigned i = 0; i < LIMIT; i++)
+        assert_int_equal(sa_buckets_charge(buckets, &mine, START_MS), 0);
+    for (unsigned i = 0; i < 200000; i++) { /* more than the table holds, and all of them later than mine */
+        struct sa_source source = numbered("u", i);
+        assert_int_equal(sa_buckets_wait(buckets, &source, START_MS + 10000), 0);
+        sa_buckets_give_back(buckets, &source, START_MS + 10000);
+    }
+    assert_int_not_equal(sa_buckets_wait(buckets, &mine, START_MS + 10000), 0);
+}
+
+/* Ids are claimed: with a new one for each guess a place has ten allowances, and no more. */
+static void
+a_place_with_many_clients_has_ten_allowances(void **state)
+{
+    SA_OWN(sa_buckets) buckets = sa_buckets_new(LIMIT, WINDOW_MS);
+    unsigned here = 0;
+    unsigned around = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        struct sa_source source;
+        snprintf(source.text, sizeof(source.text), "client:c%u@addr:203.0.113.5", i);
+        here += sa_buckets_charge(buckets, &source, START_MS) == 0;
+        snprintf(source.text, sizeof(source.text), "client:c%u@net64:2001:db8:1:%x::", i, i);
+        around += sa_buckets_charge(buckets, &source, START_MS) == 0;
+    }
+    assert_int_equal(here, 10 * LIMIT);
+    assert_int_equal(around, 10 * LIMIT);
+}
+
 int
 main(void)
 {
@@ -232,6 +269,8 @@ main(void)
         cmocka_unit_test(a_call_that_was_admitted_earlier_forgives_nothing),
         cmocka_unit_test(a_network_of_sixty_four_thousand_has_ten_allowances),
         cmocka_unit_test(many_sources_take_no_more_memory_and_busy_ones_are_kept),
+        cmocka_unit_test(whoever_only_asks_pushes_nobody_out),
+        cmocka_unit_test(a_place_with_many_clients_has_ten_allowances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
