@@ -34,7 +34,8 @@ run_task(struct sa_job *job, bool expired)
     struct task *task = (struct task *)(void *)job;
 
     task->expired = expired;
-    task->stage->order[task->stage->ran++] = task;
+    task->stage->order[task->stage->ran] = task; /* one thread; whoever sees the count sees this */
+    task->stage->ran++;
 }
 
 static void
