@@ -1,6 +1,7 @@
 #include "drop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
@@ -76,14 +77,29 @@ parent_of(const char *path, char ret_parent[SA_CONF_TEXT_MAX + 1])
     ret_parent[len] = '\0';
 }
 
+/* Give a directory that was just made its owner and mode. Its parent may be the daemon's user's, who could
+ * put a link in its place meanwhile: so by descriptor, and through no link. */
+static bool
+give(const char *path, mode_t mode, struct sa_identity identity)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool given = fd >= 0 && fchmod(fd, mode) == 0 &&
+                 fchown(fd, identity.uid, identity.gid) == 0; /* root may have no more than these */
+    int error = errno;
+
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return given;
+}
+
 static enum sa_status
 make_home(const char *path, mode_t mode, struct sa_identity identity, char *ret_why)
 {
     struct stat stat;
 
     if (mkdir(path, mode) == 0) {
-        if (chmod(path, mode) == 0 &&
-            chown(path, identity.uid, identity.gid) == 0) /* root may have no more than these */
+        if (give(path, mode, identity))
             return SA_OK;
         snprintf(ret_why, SA_DROP_WHY_MAX, "%.160s: cannot be given to the daemon's user: %s", path,
                  strerror(errno));
