@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "service/auth/inside.h"
+#include "service/crypto/password_cost.h"
 
 #define FILLER      "\b\n\r\177INCORRECT"
 #define FILLER_LEN  (sizeof(FILLER) - 1)
@@ -29,6 +30,8 @@ sa_login_prove(struct sa_authority *authority, const struct sa_login_try *attemp
         *ret_retry_ms = wait;
         return SA_RATE_LIMITED;
     }
+    if (attempt->hash != NULL)
+        sa_login_saw_hash(authority, attempt->hash);
     int64_t before = cpu_micros();
     enum sa_status status =
         sa_password_verify(&authority->policy, attempt->hash, attempt->password, ret_match);
@@ -37,6 +40,19 @@ sa_login_prove(struct sa_authority *authority, const struct sa_login_try *attemp
     else
         sa_buckets_give_back(authority->buckets, attempt->source, attempt->boot_ms);
     return status;
+}
+
+/*
+ * A hash with lanes of its own computes on other threads than the one that is measured, and one that was only
+ * just stored has not been measured at all: what its parameters promise counts as well.
+ */
+void
+sa_login_saw_hash(struct sa_authority *authority, const char *encoded)
+{
+    struct sa_password_cost cost;
+
+    if (sa_password_cost_of(encoded, &cost) && cost.millis <= authority->policy.max_millis)
+        sa_authority_saw_hash(authority, (unsigned)cost.millis);
 }
 
 int64_t

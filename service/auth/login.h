@@ -28,6 +28,9 @@ SA_MUST_CHECK enum sa_status sa_login_prove(struct sa_authority *authority,
                                             const struct sa_login_try *attempt, bool *ret_match,
                                             uint32_t *ret_retry_ms);
 
+/* Take note of a stored hash: denials take as long as the dearest one needs, before it was ever computed. */
+void sa_login_saw_hash(struct sa_authority *authority, const char *encoded);
+
 /*
  * When a denial leaves: the same time after it was admitted for every kind of denial, twice the dearest hash
  * or the configured floor, and a random part. random  any random number.

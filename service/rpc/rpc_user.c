@@ -116,6 +116,7 @@ rpc_user_import(struct sa_call *call, const Secauth__V1__ImportUserRequest *requ
     struct sa_audit record = sa_call_audit(call, SA_EVENT_USER_IMPORT, SA_OUTCOME_GRANTED, NULL);
     rpc_audit_user(&record, user);
     record.detail = rpc_detail(call, "uid=%u", user->uid);
+    sa_login_saw_hash(call->authority, user->hash);
     status = sa_store_user_create(call->authority->store, user, &record);
     return status == SA_OK ? reply_with(call, user, &reply->user) : status;
 }

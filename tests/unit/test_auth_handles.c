@@ -120,6 +120,23 @@ every_denial_takes_the_floor_or_twice_the_dearest_hash(void **state)
 }
 
 static void
+a_stored_hash_counts_before_it_was_ever_computed(void **state)
+{
+    const char dear[] = "$2b$12$abcdefghijklmnopqrstuuDYuC2ykKqz6DNVmgCJiZ3qkMKVhLOqm";
+    const char absurd[] = "$2b$31$abcdefghijklmnopqrstuuDYuC2ykKqz6DNVmgCJiZ3qkMKVhLOqm";
+    struct sa_conf conf = {.login_denial_floor = 100};
+    struct sa_authority authority = {.conf = &conf, .policy = {.max_millis = 2000}};
+
+    (void)state;
+    sa_login_saw_hash(&authority, absurd); /* never computed: it is over the limit */
+    sa_login_saw_hash(&authority, "nonsense");
+    sa_login_saw_hash(&authority, "");
+    assert_int_equal(sa_login_denial_boot_ms(&authority, START_MS, 0), START_MS + 100);
+    sa_login_saw_hash(&authority, dear);
+    assert_in_range(sa_login_denial_boot_ms(&authority, START_MS, 0), START_MS + 200, START_MS + 1000);
+}
+
+static void
 lack_of_memory_is_no_wrong_password_and_charges_nobody(void **state)
 {
     struct sa_authority authority = {
@@ -166,6 +183,7 @@ main(void)
         cmocka_unit_test(a_full_table_loses_its_oldest),
         cmocka_unit_test(sshds_filler_is_known_at_every_length),
         cmocka_unit_test(every_denial_takes_the_floor_or_twice_the_dearest_hash),
+        cmocka_unit_test(a_stored_hash_counts_before_it_was_ever_computed),
         cmocka_unit_test(lack_of_memory_is_no_wrong_password_and_charges_nobody),
         cmocka_unit_test(a_process_is_its_pid_and_its_start),
     };
