@@ -31,5 +31,11 @@ packages_install() (
     printf '#!/bin/sh\nexit 101\n' > "$policy"
     chmod 0755 "$policy"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq < /dev/null && apt-get install -y -qq --no-install-recommends "${missing[@]}" < /dev/null
+    mkdir -p build
+    if ! { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } \
+        < /dev/null > build/packages.log 2>&1; then
+        tail -n 20 build/packages.log
+        echo "the packages could not be installed; all of it is in build/packages.log" >&2
+        exit 1
+    fi
 )
