@@ -57,8 +57,10 @@ sa_buckets_free(struct sa_buckets *buckets)
     free(buckets);
 }
 
-/* Let the slots that have left the window go. A call that was admitted earlier than the last one changes
- * nothing. */
+/*
+ * Let the slots that have left the window go. A call that was admitted earlier than the last one changes
+ * nothing.
+ */
 static void
 advance(struct bucket *bucket, int64_t now)
 {
@@ -76,8 +78,10 @@ advance(struct bucket *bucket, int64_t now)
     }
 }
 
-/* The bucket of a text, with `now` as its newest slot. A missing one is made, or NULL for `only_look`: who
- * merely asks must not push others out. */
+/*
+ * The bucket of a text, with `now` as its newest slot. A missing one is made, or NULL for `only_look`: who
+ * merely asks must not push others out.
+ */
 static struct bucket *
 find(struct sa_buckets *buckets, const char *text, int64_t now, bool only_look)
 {
@@ -164,7 +168,9 @@ take(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms
 
     pthread_mutex_lock(&buckets->lock);
     struct bucket *own = find(buckets, source->text, now, units == 0);
-    /* Found last, it may have taken its own place from the first only where both share a full set: harmless.
+    /*
+     * Found last, it may have taken its own place from the first only where both share a full set:
+     * harmless.
      */
     struct bucket *net = around(source, &wide) ? find(buckets, wide.text, now, units == 0) : NULL;
     uint32_t wait = wait_of(buckets, own, buckets->limit, from_ms);

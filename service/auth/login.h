@@ -38,14 +38,18 @@ void sa_login_saw_hash(struct sa_authority *authority, const char *encoded);
 int64_t sa_login_denial_boot_ms(const struct sa_authority *authority, int64_t admitted_boot_ms,
                                 uint32_t random);
 
-/* sshd's filler: what it sends for people whom it refuses by itself (auth-pam.c: repeated, and cut to any
- * length). */
+/*
+ * sshd's filler: what it sends for people whom it refuses by itself (auth-pam.c: repeated, and cut to any
+ * length).
+ */
 bool sa_login_is_filler(struct sa_bytes password);
 
 /* Why a password that did not match did not, for the log: a constant. */
 const char *sa_login_mismatch_reason(struct sa_bytes password);
 
-/* How a name without a record is called in the audit log: people type passwords there, so it is a keyed hash.
+/*
+ * How a name without a record is called in the audit log: people type passwords there, so it is a keyed
+ * hash.
  */
 void sa_login_unknown_name(const struct sa_authority *authority, struct sa_bytes name,
                            char ret_text[SA_LOGIN_UNKNOWN_LEN + 1]);

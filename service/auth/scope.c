@@ -84,8 +84,10 @@ add_scope(struct sa_granted *granted, struct sa_bytes scope)
     return true;
 }
 
-/* The scopes of the audiences in `granted`, in their registered order, as far as `wanted` and `within` name
- * them. */
+/*
+ * The scopes of the audiences in `granted`, in their registered order, as far as `wanted` and `within`
+ * name them.
+ */
 static enum sa_status
 collect(const struct sa_client *client, const char *wanted, const char *within, struct sa_granted *granted)
 {
@@ -127,8 +129,10 @@ sa_scope_grant(const struct sa_client *client, const struct sa_user *groups,
     return status;
 }
 
-/* What a session was granted and its client may still ask for; an audience that was taken away is simply
- * gone. */
+/*
+ * What a session was granted and its client may still ask for; an audience that was taken away is simply
+ * gone.
+ */
 static void
 all_that_is_left(const struct sa_client *client, const struct sa_session *session, struct sa_granted *granted)
 {

@@ -15,7 +15,9 @@ void sa_session_begin(const struct sa_authority *authority, enum sa_session_kind
 /* Name the process that a login session lives and dies with. */
 void sa_session_lead(struct sa_session *session, uint32_t pid);
 
-/* Give a token session what its tokens may hold. Without the refresh grant it lives as long as its one token.
+/*
+ * Give a token session what its tokens may hold. Without the refresh grant it lives as long as its one
+ * token.
  */
 void sa_session_hold(const struct sa_authority *authority, const struct sa_client *client,
                      const struct sa_granted *granted, struct sa_session *session);

@@ -29,8 +29,10 @@ split(struct sa_bytes line, struct sa_bytes ret_fields[FIELDS])
     return count == FIELDS;
 }
 
-/* A number of days, or NO_VALUE for an empty field; false for anything else. -1 is taken as empty, as others
- * do. */
+/*
+ * A number of days, or NO_VALUE for an empty field; false for anything else. -1 is taken as empty, as
+ * others do.
+ */
 static bool
 days(struct sa_bytes field, int64_t *ret_days)
 {

@@ -11,8 +11,10 @@
 #define GRACE_DEFAULT 30u
 #define PATH_MAX_LEN  64u
 
-/* Names a field of a message inside the request: "client.audiences" and "scopes" make
- * "client.audiences.scopes". */
+/*
+ * Names a field of a message inside the request: "client.audiences" and "scopes" make
+ * "client.audiences.scopes".
+ */
 static enum sa_status
 refuse_in(struct sa_call *call, const char *message, const char *field, const char *rule)
 {

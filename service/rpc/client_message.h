@@ -11,7 +11,9 @@
 SA_MUST_CHECK enum sa_status rpc_read_client(struct sa_call *call, const Secauth__V1__Client *from,
                                              struct sa_client **ret_client);
 
-/* Read an audience; only the client `host` may restrict one to a group. `field` is what the message calls it.
+/*
+ * Read an audience; only the client `host` may restrict one to a group. `field` is what the message calls
+ * it.
  */
 SA_MUST_CHECK enum sa_status rpc_read_audience(struct sa_call *call, const Secauth__V1__ClientAudience *from,
                                                const char *field, bool is_host,

@@ -1,5 +1,7 @@
-/* Grants of tokens: what IssueToken, RefreshToken, IssueAttestedToken and a login through a gateway have in
- * common. */
+/*
+ * Grants of tokens: what IssueToken, RefreshToken, IssueAttestedToken and a login through a gateway have
+ * in common.
+ */
 #include "service/auth/client.h"
 #include "service/auth/inside.h"
 #include "service/auth/scope.h"

@@ -1,4 +1,6 @@
-/* How much a list may hold: what fits into a reply and what its reader takes. A page that is full ends early.
+/*
+ * How much a list may hold: what fits into a reply and what its reader takes. A page that is full ends
+ * early.
  */
 #ifndef SA_RPC_PAGE_H
 #define SA_RPC_PAGE_H

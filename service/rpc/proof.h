@@ -1,5 +1,7 @@
-/* What BeginAuthentication and ChangePassword have in common: a password is proven, and every denial looks
- * alike. */
+/*
+ * What BeginAuthentication and ChangePassword have in common: a password is proven, and every denial looks
+ * alike.
+ */
 #ifndef SA_RPC_PROOF_H
 #define SA_RPC_PROOF_H
 
@@ -21,8 +23,10 @@ SA_MUST_CHECK enum sa_status rpc_prove(struct sa_call *call, const char *hash, s
 /* The proof was no guess: its unit goes back to the source. */
 void rpc_forgive(struct sa_call *call);
 
-/* A copy of a user in the call's arena, which is wiped with it: what one step leaves to the next. NULL
- * likewise. */
+/*
+ * A copy of a user in the call's arena, which is wiped with it: what one step leaves to the next. NULL
+ * likewise.
+ */
 struct sa_user *rpc_keep_user(struct sa_call *call, const struct sa_user *user);
 
 #endif

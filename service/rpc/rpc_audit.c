@@ -95,8 +95,10 @@ read_query(struct sa_call *call, const Secauth__V1__ListAuditRecordsRequest *req
     return SA_OK;
 }
 
-/* As many as fit, in ascending order: from the oldest on, or where the newest are wanted, from the newest
- * back. */
+/*
+ * As many as fit, in ascending order: from the oldest on, or where the newest are wanted, from the newest
+ * back.
+ */
 static enum sa_status
 put_page(struct sa_call *call, const struct sa_audit_row *rows, unsigned count, bool newest,
          Secauth__V1__ListAuditRecordsResponse *reply)

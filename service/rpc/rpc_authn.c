@@ -1,5 +1,7 @@
-/* AuthnService/BeginAuthentication: look up (store), hash (hash), decide and record (store). And what
- * follows. */
+/*
+ * AuthnService/BeginAuthentication: look up (store), hash (hash), decide and record (store). And what
+ * follows.
+ */
 
 #include "service/auth/account.h"
 #include "service/auth/inside.h"
@@ -129,8 +131,10 @@ check_request(struct sa_call *call, struct begin *begin)
 
 static enum sa_status hash(struct sa_call *call);
 
-/* pam_unix decides about people whom the host knows and who have no record here: no hash, no bucket, no
- * record. */
+/*
+ * pam_unix decides about people whom the host knows and who have no record here: no hash, no bucket, no
+ * record.
+ */
 static bool
 is_unmanaged(const struct sa_call *call, const struct begin *begin)
 {
@@ -239,7 +243,9 @@ rehash(struct sa_call *call)
     return status;
 }
 
-/* A handle joins this proof to the session that follows; other programs never get one into their environment.
+/*
+ * A handle joins this proof to the session that follows; other programs never get one into their
+ * environment.
  */
 static bool
 put_handle(struct sa_call *call, const struct begin *begin, Secauth__V1__BeginAuthenticationResponse *reply)

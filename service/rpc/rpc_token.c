@@ -1,5 +1,7 @@
-/* TokenService: IssueToken, IssueAttestedToken, RefreshToken. A token is signed before the commit and leaves
- * after it. */
+/*
+ * TokenService: IssueToken, IssueAttestedToken, RefreshToken. A token is signed before the commit and
+ * leaves after it.
+ */
 #include "service/auth/account.h"
 #include "service/auth/client.h"
 #include "service/auth/inside.h"

@@ -51,8 +51,10 @@ put_access(struct sa_call *call, const struct sa_claims *claims, Secauth__V1__In
     return SA_OK;
 }
 
-/* Whoever the token is neither meant for nor issued to sees an inactive one. `asker` is NULL for an
- * administrator. */
+/*
+ * Whoever the token is neither meant for nor issued to sees an inactive one. `asker` is NULL for an
+ * administrator.
+ */
 static enum sa_status
 introspect_access(struct sa_call *call, const struct sa_client *asker, struct sa_bytes token,
                   Secauth__V1__IntrospectTokenResponse *reply)
@@ -99,8 +101,10 @@ put_refresh(struct sa_call *call, const struct sa_session *session,
     return SA_OK;
 }
 
-/* Only the client that it was issued to, and administrators, see a refresh token; and of a session only the
- * newest. */
+/*
+ * Only the client that it was issued to, and administrators, see a refresh token; and of a session only
+ * the newest.
+ */
 static enum sa_status
 introspect_refresh(struct sa_call *call, const struct sa_client *asker, const struct sa_refresh_token *token,
                    Secauth__V1__IntrospectTokenResponse *reply)
@@ -201,7 +205,9 @@ revoke_access(struct sa_call *call, const struct sa_client *client, struct sa_by
     return sa_store_token_revoke(call->authority->store, claims.jti, claims.exp, record);
 }
 
-/* What is not the client's own, or means nothing, is left alone with the same answer (RFC 7009 section 2.2).
+/*
+ * What is not the client's own, or means nothing, is left alone with the same answer (RFC 7009 section
+ * 2.2).
  */
 enum sa_status
 rpc_token_revoke(struct sa_call *call, const Secauth__V1__RevokeTokenRequest *request,

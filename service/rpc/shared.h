@@ -1,5 +1,7 @@
-/* What several handlers do alike: texts of replies, records with an origin, the account that a PAM entry
- * names. */
+/*
+ * What several handlers do alike: texts of replies, records with an origin, the account that a PAM entry
+ * names.
+ */
 #ifndef SA_RPC_SHARED_H
 #define SA_RPC_SHARED_H
 

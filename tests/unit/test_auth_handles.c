@@ -1,6 +1,8 @@
 /* links: sa_auth */
-/* Handles of proofs: single-use, bound, few. And the hash of a password: who is charged, how long a denial
- * takes. */
+/*
+ * Handles of proofs: single-use, bound, few. And the hash of a password: who is charged, how long a denial
+ * takes.
+ */
 #include "service/auth/login.h"
 #include "service/auth/leader.h"
 #include "tests/support/store_fixture.h"
