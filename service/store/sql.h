@@ -36,6 +36,16 @@ SA_DEFINE_OWN(sa_sql, sa_sql_close)
 /* Run a script of constant text: migrations only. */
 SA_MUST_CHECK enum sa_status sa_sql_script(struct sa_sql *sql, const char *script);
 
+/*
+ * Begin a transaction: the writer's takes the lock at once, a reader's is one snapshot of what is committed.
+ * Beginning, committing and rolling back need no memory that was not taken when the connection was opened.
+ */
+SA_MUST_CHECK enum sa_status sa_sql_begin(struct sa_sql *sql);
+SA_MUST_CHECK enum sa_status sa_sql_commit(struct sa_sql *sql);
+
+/* Undo and end the transaction, where there is one. Returns whether there is none any more. */
+SA_MUST_CHECK bool sa_sql_rollback(struct sa_sql *sql);
+
 /* Whether a transaction is open. SQLite may end one by itself when it runs out of disk or memory. */
 bool sa_sql_in_transaction(const struct sa_sql *sql);
 

@@ -20,7 +20,7 @@ static enum sa_status
 take_step(struct sa_sql *sql, const struct sa_migration *migration, int64_t to)
 {
     int64_t version = -1;
-    enum sa_status status = sa_sql_run(sql, "BEGIN IMMEDIATE");
+    enum sa_status status = sa_sql_begin(sql);
 
     if (status != SA_OK)
         return status;
@@ -30,10 +30,8 @@ take_step(struct sa_sql *sql, const struct sa_migration *migration, int64_t to)
     if (status == SA_OK && version != to)
         status = SA_INTERNAL; /* our own script */
     if (status == SA_OK)
-        status = sa_sql_run(sql, "COMMIT");
-    if (status != SA_OK && sa_sql_in_transaction(sql) && sa_sql_run(sql, "ROLLBACK") != SA_OK)
-        return SA_STORAGE;
-    return status;
+        status = sa_sql_commit(sql);
+    return sa_sql_rollback(sql) ? status : SA_STORAGE;
 }
 
 /* Version 0 is a file that nobody has written to; what carries another program's mark is not ours to change.

@@ -25,12 +25,12 @@ sa_store_read(struct sa_store *store, enum sa_status (*read)(struct sa_sql *sql,
               void *context)
 {
     struct sa_sql *sql = take(&store->readers);
-    enum sa_status status = sa_sql_run(sql, "BEGIN");
+    enum sa_status status = sa_sql_begin(sql);
 
     if (status == SA_OK)
         status = read(sql, context);
     /* A connection that keeps its snapshot would read the past for ever. */
-    if (sa_sql_in_transaction(sql) && sa_sql_run(sql, "ROLLBACK") != SA_OK && sa_sql_in_transaction(sql))
+    if (!sa_sql_rollback(sql))
         status = SA_STORAGE;
     give_back(&store->readers, sql);
     return status;

@@ -16,8 +16,14 @@ struct statement {
     sqlite3_stmt *prepared;
 };
 
+static const char BEGIN_WRITE[] = "BEGIN IMMEDIATE";
+static const char BEGIN_READ[] = "BEGIN";
+static const char COMMIT[] = "COMMIT";
+static const char ROLLBACK[] = "ROLLBACK";
+
 struct sa_sql {
     sqlite3 *db;
+    const char *begin;
     int last_error;
     int wal_pages;    /* in the WAL at the last commit */
     int looked_after; /* how many of them a checkpoint has seen */
@@ -100,6 +106,20 @@ set_up(struct sa_sql *sql, enum sa_sql_role role)
     return code;
 }
 
+/* What ends a transaction is there before one begins: to roll back for lack of memory needs none. */
+static enum sa_status
+prepare_ends(struct sa_sql *sql)
+{
+    const char *const texts[] = {sql->begin, COMMIT, ROLLBACK};
+
+    for (size_t i = 0; i < SA_COUNT(texts); i++) {
+        SA_QUERY(query, sql, texts[i]);
+        if (query.status != SA_OK)
+            return query.status;
+    }
+    return SA_OK;
+}
+
 enum sa_status
 sa_sql_open(const char *path, const char *vfs, enum sa_sql_role role, struct sa_sql **ret_sql)
 {
@@ -111,13 +131,14 @@ sa_sql_open(const char *path, const char *vfs, enum sa_sql_role role, struct sa_
     SA_OWN(sa_sql) sql = calloc(1, sizeof(*sql));
     if (sql == NULL)
         return SA_NO_MEMORY;
+    sql->begin = role == SA_SQL_WRITER ? BEGIN_WRITE : BEGIN_READ;
     int code = sqlite3_open_v2(path, &sql->db, flags, vfs);
     if (code == SQLITE_OK)
         code = set_up(sql, role);
-    if (code != SQLITE_OK)
-        return status_of(code);
-    *ret_sql = sa_sql_take(&sql);
-    return SA_OK;
+    enum sa_status status = code == SQLITE_OK ? prepare_ends(sql) : status_of(code);
+    if (status == SA_OK)
+        *ret_sql = sa_sql_take(&sql);
+    return status;
 }
 
 void
@@ -143,6 +164,24 @@ sa_sql_script(struct sa_sql *sql, const char *script)
     int code = sqlite3_exec(sql->db, script, NULL, NULL, NULL);
 
     return code == SQLITE_OK ? SA_OK : failed(sql, code);
+}
+
+enum sa_status
+sa_sql_begin(struct sa_sql *sql)
+{
+    return sa_sql_run(sql, sql->begin);
+}
+
+enum sa_status
+sa_sql_commit(struct sa_sql *sql)
+{
+    return sa_sql_run(sql, COMMIT);
+}
+
+bool
+sa_sql_rollback(struct sa_sql *sql)
+{
+    return !sa_sql_in_transaction(sql) || sa_sql_run(sql, ROLLBACK) == SA_OK || !sa_sql_in_transaction(sql);
 }
 
 bool

@@ -55,7 +55,7 @@ run_all(struct sa_sql *sql, struct sa_work *batch, uint64_t *sequence)
     uint8_t salts[SA_BATCH_MAX][SA_AUDIT_SALT_LEN];
     unsigned count = 0;
 
-    if (sa_sql_run(sql, "BEGIN IMMEDIATE") != SA_OK)
+    if (sa_sql_begin(sql) != SA_OK)
         return false;
     for (struct sa_work *work = batch; work != NULL; work = work->next, count++) {
         if (!run_part(sql, work))
@@ -83,9 +83,7 @@ give_up(struct sa_store *store, const char *why)
 static void
 undo_all(struct sa_store *store)
 {
-    struct sa_sql *sql = store->writer.sql;
-
-    if (sa_sql_in_transaction(sql) && sa_sql_run(sql, "ROLLBACK") != SA_OK && sa_sql_in_transaction(sql))
+    if (!sa_sql_rollback(store->writer.sql))
         give_up(store, "a transaction cannot be rolled back");
 }
 
@@ -95,7 +93,7 @@ commit(struct sa_store *store)
 {
     struct sa_sql *sql = store->writer.sql;
 
-    if (sa_sql_run(sql, "COMMIT") == SA_OK)
+    if (sa_sql_commit(sql) == SA_OK)
         return true;
     /* A full disk cut a write short before the commit was whole. Anything else may have come after that. */
     if (!sa_sql_is_full(sql))
