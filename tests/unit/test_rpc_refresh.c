@@ -1,5 +1,7 @@
 /* links: sa_rpc */
 /* RefreshToken over the store: the table of generations, narrowing, whose token it is. */
+#include <pthread.h>
+
 #include "tests/support/token_fixture.h"
 
 #define GRACE_S 2
@@ -241,6 +243,57 @@ within_the_grace_it_gives_the_same_successor_again(void **state)
     assert_false(third.replayed);
 }
 
+#define RACERS 8u
+
+struct racer {
+    struct rig rig; /* a call of its own over what all share */
+    const struct rig_ask *ask;
+    char token[64];
+    enum sa_status status;
+    struct rig_grant grant;
+};
+
+static void *
+race(void *argument)
+{
+    struct racer *racer = argument;
+
+    racer->status = rig_refresh(&racer->rig, racer->ask, racer->token, &racer->grant);
+    sa_arena_free(racer->rig.arena);
+    return NULL;
+}
+
+static void
+racing_refreshes_all_get_the_same_successor(void **state)
+{
+    struct scene *scene = *state;
+    struct racer *racers = calloc(RACERS, sizeof(*racers));
+    char token[64];
+
+    assert_non_null(racers);
+    strcpy(token, scene->first.refresh);
+    for (unsigned round = 0; round < 10; round++) {
+        pthread_t threads[RACERS];
+        unsigned firsts = 0;
+        for (unsigned i = 0; i < RACERS; i++) {
+            racers[i] = (struct racer){.rig = *scene->rig, .ask = &scene->app};
+            racers[i].rig.arena = NULL;
+            strcpy(racers[i].token, token);
+            assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+        }
+        for (unsigned i = 0; i < RACERS; i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        for (unsigned i = 0; i < RACERS; i++) {
+            assert_int_equal(racers[i].status, SA_OK);
+            assert_string_equal(racers[i].grant.refresh, racers[0].grant.refresh);
+            firsts += !racers[i].grant.replayed;
+        }
+        assert_int_equal(firsts, 1);
+        strcpy(token, racers[0].grant.refresh);
+    }
+    free(racers);
+}
+
 static void
 a_replay_never_gets_more_than_was_granted(void **state)
 {
@@ -326,6 +379,7 @@ main(void)
         TEST(an_idle_session_and_an_old_one_are_over),
         TEST(a_refresh_token_gives_its_successor_and_a_token_of_the_same_session),
         TEST(within_the_grace_it_gives_the_same_successor_again),
+        TEST(racing_refreshes_all_get_the_same_successor),
         TEST(a_replay_never_gets_more_than_was_granted),
         TEST(narrowing_concerns_that_token_only),
         TEST(what_was_taken_from_the_client_is_gone_from_its_next_tokens),
