@@ -170,9 +170,10 @@ accept_check(struct sa_call *call)
 
     record.detail = "check=only";
     enum sa_status status = sa_store_audit(call->authority->store, &record);
-    if (status == SA_OK)
-        reply_of(call)->accepted = true;
-    return status;
+    if (status != SA_OK)
+        return rpc_hold(call, status); /* no sooner to the right password than to a wrong one */
+    reply_of(call)->accepted = true;
+    return SA_OK;
 }
 
 /* ---- the new one ---- */
@@ -233,7 +234,7 @@ commit(struct sa_call *call)
 
     enum sa_status status = find_spared(call, change, spared);
     if (status != SA_OK)
-        return status;
+        return rpc_hold(call, status);
     struct sa_password_change stored = {.subject = change->user->subject,
                                         .old_hash = change->by_owner ? change->user->hash : NULL,
                                         .new_hash = change->encoded,
@@ -244,7 +245,8 @@ commit(struct sa_call *call)
     status = sa_store_user_set_password(call->authority->store, &stored, call->now.wall_ms, &record);
     if (status == SA_NOT_FOUND)
         return change->by_owner ? prove_again(call) : SA_NOT_MANAGED;
-    if (status == SA_OK)
-        reply_of(call)->accepted = true;
-    return status;
+    if (status != SA_OK)
+        return rpc_hold(call, status);
+    reply_of(call)->accepted = true;
+    return SA_OK;
 }
