@@ -105,8 +105,9 @@ sa_conn_watch(struct sa_conn *conn)
 
     if (conn->fd < 0)
         return;
-    if (!conn->at_end && conn->open < conn->door->open_max && conn->unsent < SA_UNSENT_MAX)
-        interest |= EPOLLIN;
+    if (!conn->at_end && conn->open < conn->door->open_max && conn->calls < 2 * conn->door->open_max &&
+        conn->unsent < SA_UNSENT_MAX)
+        interest |= EPOLLIN; /* `calls` as well, for whoever cancels each call and sends the next */
     if (conn->stuck_until_ms != 0)
         interest |= EPOLLOUT;
     if (interest == conn->interest)

@@ -22,6 +22,24 @@ frame_len(const struct sa_exchange *exchange)
     return SA_FRAME_HEADER_LEN + exchange->body.len;
 }
 
+/* Look at it at the end of this turn: something is to be sent, or there is room to read on. */
+static void
+mark(struct sa_conn *conn)
+{
+    if (conn->dirty || conn->fd < 0)
+        return;
+    conn->dirty = true;
+    TAILQ_INSERT_TAIL(&conn->door->server->flush, conn, flush);
+}
+
+/* An answer that nobody waits for. */
+static void
+discard(struct sa_exchange *exchange)
+{
+    mark(exchange->owner);
+    sa_conn_release(exchange);
+}
+
 void
 sa_conn_answer(struct sa_exchange *exchange)
 {
@@ -29,7 +47,7 @@ sa_conn_answer(struct sa_exchange *exchange)
     struct sa_server *server = conn->door->server;
 
     if (conn->fd < 0 || exchange->cancelled) {
-        sa_conn_release(exchange);
+        discard(exchange);
         return;
     }
     if (exchange->call.hold_until_boot_ms <= server->now.boot_ms) {
@@ -46,10 +64,9 @@ void
 sa_conn_queue(struct sa_exchange *exchange)
 {
     struct sa_conn *conn = exchange->owner;
-    struct sa_server *server = conn->door->server;
 
     if (conn->fd < 0 || exchange->cancelled) {
-        sa_conn_release(exchange);
+        discard(exchange);
         return;
     }
     *sa_conn_find(conn, exchange->number) = exchange->chain; /* its number may be used again */
@@ -57,10 +74,7 @@ sa_conn_queue(struct sa_exchange *exchange)
     *conn->last_out = exchange;
     conn->last_out = &exchange->next;
     conn->unsent += frame_len(exchange);
-    if (conn->dirty)
-        return;
-    conn->dirty = true;
-    TAILQ_INSERT_TAIL(&server->flush, conn, flush);
+    mark(conn);
 }
 
 /* The unsent part of one reply as pieces. */

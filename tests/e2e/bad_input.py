@@ -353,5 +353,29 @@ def failed_proofs_are_bounded():
         ok(f"600 failed calls of {method} leave hardly more records than failures are allowed")
 
 
+def cancelled_calls_are_bounded():
+    """Each is held for 1.5 s; whoever cancels them and asks on is read no faster for it."""
+    empty = login(b"alice", b"").SerializeToString()
+    with Connection(USER, ALICE) as c:
+        c.socket.settimeout(0.3)
+        sent, end = 0, time.monotonic() + 1.4
+        while time.monotonic() < end:
+            calls = range(sent + 1, sent + 101)
+            try:
+                c.send(b"".join(frame(name=PACKAGE + "AuthnService/BeginAuthentication", body=empty, call=call)
+                                for call in calls))
+                time.sleep(0.01)  # until they are held
+                c.send(b"".join(frame(kind=CANCEL, call=call) for call in calls))
+            except TimeoutError:
+                break
+            sent += 100
+        assert sent < 5000, sent
+    with Connection(USER, ALICE) as c:  # and goes on once they are over
+        for call in range(300):
+            c.send(frame(name=PACKAGE + "AuthnService/BeginAuthentication", body=empty, call=call + 1)
+                   + frame(kind=CANCEL, call=call + 1))
+        assert c.ask(KEYS, call=1000)[0] == "OK"
+
+
 if __name__ == "__main__":
     globals()[sys.argv[2]](*sys.argv[3:])
