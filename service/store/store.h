@@ -335,8 +335,8 @@ struct sa_refresh {
 /*
  * Present a refresh token. Checks client, state and expiry, then generation; the record says what happened:
  * event, outcome, reason and, where there is a row, user, subject and session are filled in by the store.
- * TOKEN_REFRESH granted (same, rotated, replayed) or denied (unknown, client, ended, expired, user, stale),
- * TOKEN_REUSE, TOKEN_ROLLBACK.
+ * TOKEN_REFRESH granted (SAME, ROTATED, REPLAYED) or denied (UNKNOWN_TOKEN, OTHER_CLIENT, SESSION_ENDED,
+ * SESSION_EXPIRED, USER_INACTIVE, STALE), TOKEN_REUSE, TOKEN_ROLLBACK; `detail` stays with a grant only.
  *
  * The grace is measured on CLOCK_BOOTTIME. Where the machine was booted since, the wall clock decides, and a
  * replacement that it puts into the future counts as long past.

@@ -81,13 +81,13 @@ find_obstacle(const struct presenting *presenting)
     int64_t now_ms = presenting->refresh->now.wall_ms;
 
     if (session->client_row != presenting->refresh->client_row)
-        return "client";
+        return "OTHER_CLIENT";
     if (presenting->ended)
-        return "ended";
+        return "SESSION_ENDED";
     if (session->expires_ms <= now_ms ||
         (session->idle_ms != 0 && session->last_used_ms + session->idle_ms <= now_ms))
-        return "expired";
-    return presenting->user_active ? NULL : "user";
+        return "SESSION_EXPIRED";
+    return presenting->user_active ? NULL : "USER_INACTIVE";
 }
 
 static enum sa_refresh_result
@@ -184,12 +184,12 @@ static const struct {
     enum sa_outcome outcome;
     const char *reason;
 } SAYINGS[] = {
-    [SA_REFRESH_SAME] = {SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "same"},
-    [SA_REFRESH_ROTATED] = {SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "rotated"},
-    [SA_REFRESH_REPLAYED] = {SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "replayed"},
-    [SA_REFRESH_STALE] = {SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "stale"},
-    [SA_REFRESH_REUSED] = {SA_EVENT_TOKEN_REUSE, SA_OUTCOME_DENIED, "reused"},
-    [SA_REFRESH_ROLLBACK] = {SA_EVENT_TOKEN_ROLLBACK, SA_OUTCOME_DENIED, "rollback"},
+    [SA_REFRESH_SAME] = {SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "SAME"},
+    [SA_REFRESH_ROTATED] = {SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "ROTATED"},
+    [SA_REFRESH_REPLAYED] = {SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "REPLAYED"},
+    [SA_REFRESH_STALE] = {SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "STALE"},
+    [SA_REFRESH_REUSED] = {SA_EVENT_TOKEN_REUSE, SA_OUTCOME_DENIED, "REUSED"},
+    [SA_REFRESH_ROLLBACK] = {SA_EVENT_TOKEN_ROLLBACK, SA_OUTCOME_DENIED, "ROLLBACK"},
 };
 
 static enum sa_status
@@ -199,6 +199,7 @@ deny(struct sa_work *work, const char *reason)
     work->record.event = SA_EVENT_TOKEN_REFRESH;
     work->record.outcome = SA_OUTCOME_DENIED;
     work->record.reason = reason;
+    work->record.detail = NULL; /* it tells of the token that would have been handed out */
     return SA_INVALID_GRANT;
 }
 
@@ -210,7 +211,7 @@ present(struct sa_sql *sql, struct sa_work *work)
     enum sa_status status = find(sql, presenting);
 
     if (status == SA_NOT_FOUND)
-        return deny(work, "unknown");
+        return deny(work, "UNKNOWN_TOKEN");
     if (status != SA_OK)
         return status;
     work->record.user = session->user;
@@ -227,7 +228,10 @@ present(struct sa_sql *sql, struct sa_work *work)
     work->record.outcome = SAYINGS[presenting->result].outcome;
     work->record.reason = SAYINGS[presenting->result].reason;
     work->keep = true;
-    return work->record.outcome == SA_OUTCOME_GRANTED ? SA_OK : SA_INVALID_GRANT;
+    if (work->record.outcome == SA_OUTCOME_GRANTED)
+        return SA_OK;
+    work->record.detail = NULL;
+    return SA_INVALID_GRANT;
 }
 
 enum sa_status

@@ -84,7 +84,7 @@ an_unknown_handle_is_refused_and_recorded(void **state)
     scene.refresh.handle_mac[0] ^= 1;
     assert_int_equal(present(&scene, 1), SA_INVALID_GRANT);
     assert_int_equal(scene.result, 0);
-    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "unknown");
+    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "UNKNOWN_TOKEN");
 }
 
 static void
@@ -94,7 +94,7 @@ another_client_is_refused_and_changes_nothing(void **state)
 
     scene.refresh.client_row++;
     assert_int_equal(present(&scene, 1), SA_INVALID_GRANT);
-    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "client");
+    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "OTHER_CLIENT");
     assert_true(is_live(&scene));
     scene.refresh.client_row--;
     assert_int_equal(present(&scene, 1), SA_OK);
@@ -110,7 +110,7 @@ an_ended_session_is_refused(void **state)
     assert_int_equal(sa_store_session_end(scene.fixture->store, scene.session.id, FIXTURE_NOW_MS, &audit),
                      SA_OK);
     assert_int_equal(present(&scene, 1), SA_INVALID_GRANT);
-    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "ended");
+    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "SESSION_ENDED");
 }
 
 static void
@@ -122,7 +122,7 @@ an_idle_and_an_old_session_are_refused(void **state)
     assert_int_equal(present(&scene, 1), SA_OK);
     pass(&scene, scene.session.idle_ms);
     assert_int_equal(present(&scene, 2), SA_INVALID_GRANT);
-    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "expired");
+    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "SESSION_EXPIRED");
     scene.refresh.now.wall_ms = scene.session.expires_ms;
     assert_int_equal(present(&scene, 2), SA_INVALID_GRANT);
 }
@@ -149,7 +149,7 @@ a_generation_from_the_future_is_a_rollback(void **state)
 
     assert_int_equal(present(&scene, 2), SA_INVALID_GRANT);
     assert_int_equal(scene.result, SA_REFRESH_ROLLBACK);
-    expect_record(&scene, SA_EVENT_TOKEN_ROLLBACK, SA_OUTCOME_DENIED, "rollback");
+    expect_record(&scene, SA_EVENT_TOKEN_ROLLBACK, SA_OUTCOME_DENIED, "ROLLBACK");
     assert_true(is_live(&scene));
 }
 
@@ -166,7 +166,7 @@ a_refresh_token_works_once(void **state)
     assert_string_equal(scene.answer.id, scene.session.id);
     assert_int_equal(scene.answer.aud_count, 2);
     assert_string_equal(scene.answer.aud[1], "other");
-    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "rotated");
+    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "ROTATED");
 }
 
 static void
@@ -179,7 +179,7 @@ the_last_one_gives_the_same_successor_within_the_grace(void **state)
     assert_int_equal(present(&scene, 1), SA_OK);
     assert_int_equal(scene.result, SA_REFRESH_REPLAYED);
     assert_int_equal(scene.answer.generation, 2);
-    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "replayed");
+    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "REPLAYED");
 }
 
 static void
@@ -207,7 +207,7 @@ the_last_one_after_the_grace_revokes_the_session(void **state)
     pass(&scene, 30001);
     assert_int_equal(present(&scene, 1), SA_INVALID_GRANT);
     assert_int_equal(scene.result, SA_REFRESH_REUSED);
-    expect_record(&scene, SA_EVENT_TOKEN_REUSE, SA_OUTCOME_DENIED, "reused");
+    expect_record(&scene, SA_EVENT_TOKEN_REUSE, SA_OUTCOME_DENIED, "REUSED");
     assert_false(is_live(&scene));
     assert_int_equal(present(&scene, 2), SA_INVALID_GRANT);
 }
@@ -223,7 +223,7 @@ the_one_before_the_last_is_stale_within_the_grace(void **state)
     pass(&scene, 20000);
     assert_int_equal(present(&scene, 1), SA_INVALID_GRANT);
     assert_int_equal(scene.result, SA_REFRESH_STALE);
-    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "stale");
+    expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_DENIED, "STALE");
     assert_true(is_live(&scene));
     pass(&scene, 1);
     assert_int_equal(present(&scene, 1), SA_INVALID_GRANT);
@@ -278,7 +278,7 @@ without_rotation_the_same_token_stays_good(void **state)
         assert_int_equal(present(&scene, 1), SA_OK);
         assert_int_equal(scene.result, SA_REFRESH_SAME);
         assert_int_equal(scene.answer.generation, 1);
-        expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "same");
+        expect_record(&scene, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, "SAME");
     }
 }
 
