@@ -94,12 +94,6 @@ struct sa_call {
     bool kept;   /* before sa_call_then: on the hash lane a place is kept for it (set for a console) */
     void *state; /* what one step leaves to the next; in the arena */
 
-    /*
-     * Called, where it is set, if a next step is not run (its lane is full, the deadline has passed, the
-     * daemon stops): gives back what an earlier step took. It may not wait.
-     */
-    void (*abandon)(struct sa_call *call);
-
     /* Set by sa_call_then and sa_call_after: */
     sa_step next_step;
     enum sa_lane next_lane;

@@ -131,15 +131,6 @@ finish(struct sa_exchange *exchange, enum sa_status status)
     finish_named(exchange, status, sa_bytes(NULL, 0));
 }
 
-/* A step that will not be run. */
-static void
-abandon(struct sa_exchange *exchange, enum sa_status status)
-{
-    if (exchange->call.abandon != NULL)
-        exchange->call.abandon(&exchange->call);
-    finish(exchange, status);
-}
-
 /* ---- steps and lanes ---- */
 
 static void run_job(struct sa_job *job, bool expired);
@@ -175,7 +166,7 @@ advance(struct sa_exchange *exchange)
     }
     exchange->lane = call->next_lane;
     if (submit(exchange) != SA_OK)
-        abandon(exchange, SA_OVERLOADED);
+        finish(exchange, SA_OVERLOADED);
 }
 
 static void
@@ -191,7 +182,7 @@ run_job(struct sa_job *job, bool expired)
         sa_exchange_end(exchange);
     } else if (expired) {
         bool closed = atomic_load(&exchange->dispatch->closed);
-        abandon(exchange, closed ? SA_SHUTTING_DOWN : SA_DEADLINE);
+        finish(exchange, closed ? SA_SHUTTING_DOWN : SA_DEADLINE);
     } else {
         advance(exchange);
     }
