@@ -33,7 +33,7 @@ struct daemon {
     const char *conf_path;
     struct kept_conf *confs; /* the one in force first */
     struct sa_identity identity;
-    gid_t gateway_gid;
+    struct sa_gateway_gids gateway_gids;
     struct sa_doors doors;
     struct sa_keyring *keyring;
     struct sa_store *store;
@@ -153,7 +153,6 @@ static enum exit_status
 find_identities(struct daemon *daemon)
 {
     const struct sa_conf *conf = &daemon->confs->conf;
-    bool has_gateways = conf->gateway_local.count + conf->gateway_network.count > 0;
 
     if (geteuid() != 0)
         return refuse("secauthd", "must be started as root; it becomes its own user by itself");
@@ -161,8 +160,12 @@ find_identities(struct daemon *daemon)
         return refuse("/proc/self/uid_map", "does not cover all uids, so callers cannot be told apart");
     if (sa_identity_of_user(conf->secauthd_user, &daemon->identity) != SA_OK)
         return refuse(conf->secauthd_user, "no such user in /etc/passwd, or it is root (secauthd.user)");
-    if (has_gateways && sa_gid_of_group(conf->gateway_group, &daemon->gateway_gid) != SA_OK)
+    if (conf->gateway_network.count > 0 &&
+        sa_gid_of_group(conf->gateway_group, &daemon->gateway_gids.network) != SA_OK)
         return refuse(conf->gateway_group, "no such group in /etc/group (gateway.group)");
+    if (conf->gateway_local.count > 0 &&
+        sa_gid_of_group(conf->gateway_local_group, &daemon->gateway_gids.local) != SA_OK)
+        return refuse(conf->gateway_local_group, "no such group in /etc/group (gateway.local_group)");
     return EXIT_OK;
 }
 
@@ -179,7 +182,7 @@ open_as_root(struct daemon *daemon)
         return status;
     if (sa_make_homes(conf, daemon->identity, why) != SA_OK)
         return refuse("directories", why);
-    if (sa_doors_open(conf, daemon->gateway_gid, &daemon->doors, why) != SA_OK)
+    if (sa_doors_open(conf, &daemon->gateway_gids, &daemon->doors, why) != SA_OK)
         return refuse("sockets", why);
     if (sa_drop_to(daemon->identity, why) != SA_OK)
         return refuse("root", why);

@@ -118,7 +118,8 @@ add_gateways(struct sa_doors *doors, enum sa_via via, const struct sa_conf_words
 }
 
 static enum sa_status
-open_all(const struct sa_conf *conf, gid_t gateway_gid, struct sa_doors *doors, char *ret_why)
+open_all(const struct sa_conf *conf, const struct sa_gateway_gids *gids, struct sa_doors *doors,
+         char *ret_why)
 {
     struct plan root = {.path = SA_ROOT_SOCKET, .mode = 0600, .gid = getegid(), .backlog = 4096};
     struct plan user = {.path = SA_USER_SOCKET, .mode = 0666, .gid = getegid(), .backlog = 1024};
@@ -131,20 +132,20 @@ open_all(const struct sa_conf *conf, gid_t gateway_gid, struct sa_doors *doors, 
     if (status == SA_OK)
         status = add(doors, SA_VIA_ROOT, "", &root, ret_why);
     if (status == SA_OK)
-        status = add_gateways(doors, SA_VIA_LOCAL, &conf->gateway_local, gateway_gid, ret_why);
+        status = add_gateways(doors, SA_VIA_LOCAL, &conf->gateway_local, gids->local, ret_why);
     if (status == SA_OK)
-        status = add_gateways(doors, SA_VIA_NETWORK, &conf->gateway_network, gateway_gid, ret_why);
+        status = add_gateways(doors, SA_VIA_NETWORK, &conf->gateway_network, gids->network, ret_why);
     if (status == SA_OK)
         status = add(doors, SA_VIA_USER, "", &user, ret_why);
     return status;
 }
 
 enum sa_status
-sa_doors_open(const struct sa_conf *conf, gid_t gateway_gid, struct sa_doors *ret_doors,
+sa_doors_open(const struct sa_conf *conf, const struct sa_gateway_gids *gids, struct sa_doors *ret_doors,
               char ret_why[SA_SOCKET_WHY_MAX])
 {
     ret_doors->count = 0;
-    enum sa_status status = open_all(conf, gateway_gid, ret_doors, ret_why);
+    enum sa_status status = open_all(conf, gids, ret_doors, ret_why);
     if (status == SA_OK)
         return SA_OK;
     while (ret_doors->count > 0)

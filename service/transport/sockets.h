@@ -19,14 +19,21 @@ struct sa_doors {
     struct sa_door_options door[SA_DOORS_MAX];
 };
 
+/* Who may open the gateways' sockets. Two groups: a local gateway is believed about the uids of its callers.
+ */
+struct sa_gateway_gids {
+    gid_t local;
+    gid_t network;
+};
+
 /*
- * Open them all: directories, bind, mode and owner, listen. `gateway_gid` may open the gateways' sockets. A
+ * Open them all: directories, bind, mode and owner, listen. Without gateways `gids` may hold anything. A
  * socket that is there already is replaced only if nobody listens on it.
  *
  * Returns SA_OK; or SA_ALREADY_EXISTS (another daemon listens) or SA_PERMISSION_DENIED (anything else), with
  * ret_why.
  */
-SA_MUST_CHECK enum sa_status sa_doors_open(const struct sa_conf *conf, gid_t gateway_gid,
+SA_MUST_CHECK enum sa_status sa_doors_open(const struct sa_conf *conf, const struct sa_gateway_gids *gids,
                                            struct sa_doors *ret_doors, char ret_why[SA_SOCKET_WHY_MAX]);
 
 #endif

@@ -1,8 +1,8 @@
 # Sourced by bash tests that need the daemon and the real programs around it; goes into a private host first, so a
 # test begins `. tests/support/daemon.sh` and is run from the project's root with BUILD naming the build folder.
 #
-#   host_setup                  users secauth, secauth-grpc, alice (2001), bob (2002), none with a usable hash in
-#                               shadow; programs, module and profile installed; syslog goes to $KEEP/syslog.txt
+#   host_setup                  users secauth, secauth-grpc, secauth-grpc-local, alice (2001), bob (2002), none with a
+#                               usable hash in shadow; programs, module and profile installed; syslog goes to $KEEP/syslog.txt
 #   start_daemon [LINE...]      cheap hashes, denials after 20 ms; LINEs like `login.unmanaged = deny` win
 #   stop_daemon                 SIGTERM; fails unless it exits 0 within 10 s
 #   start_gateway_local [OPTION...]  secauth-grpc on $GATEWAY_SOCKET;  stop_gateway local
@@ -98,21 +98,21 @@ process_ended() {
 }
 
 start_gateway_local() {
-    install -d -o secauth-grpc -g secauth-grpc -m 0755 "$(dirname "$GATEWAY_SOCKET")"
-    launch_gateway local --local "$GATEWAY_SOCKET" "$@" || return 1
+    install -d -o secauth-grpc-local -g secauth-grpc-local -m 0755 "$(dirname "$GATEWAY_SOCKET")"
+    launch_gateway secauth-grpc-local local --local "$GATEWAY_SOCKET" "$@" || return 1
     until_ok 10 test -S "$GATEWAY_SOCKET" || { echo "the local gateway does not listen"; return 1; }
 }
 
 start_gateway_tls() {
     host_certificate /run/t
-    launch_gateway tls --listen 127.0.0.1:7443 --cert /run/t/server.pem --key /run/t/server.key "$@" || return 1
+    launch_gateway secauth-grpc tls --listen 127.0.0.1:7443 --cert /run/t/server.pem --key /run/t/server.key "$@" || return 1
     until_ok 10 tcp_open 7443 || { echo "the TLS gateway does not listen"; return 1; }
 }
 
 launch_gateway() {
-    local name=$1
-    shift
-    setpriv --reuid secauth-grpc --regid secauth-grpc --clear-groups -- /usr/sbin/secauth-grpc --upstream "$name" "$@" \
+    local user=$1 name=$2
+    shift 2
+    setpriv --reuid "$user" --regid "$user" --clear-groups -- /usr/sbin/secauth-grpc --upstream "$name" "$@" \
         >> "$KEEP/gateway-$name.log" 2>&1 &
     GATEWAY_PID[$name]=$!
 }

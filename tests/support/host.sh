@@ -5,7 +5,7 @@
 
 host_users() {
     local name
-    for name in secauth secauth-grpc; do
+    for name in secauth secauth-grpc secauth-grpc-local; do
         getent passwd "$name" > /dev/null ||
             useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin "$name"
     done
