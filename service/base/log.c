@@ -1,5 +1,6 @@
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 static const char *program = "secauth";
 static atomic_int threshold = SA_LOG_INFO;
 static bool to_journal;
+static atomic_uint lost; /* lines */
 
 /* systemd names the device and inode of the stream that it gave us. */
 static bool
@@ -83,6 +85,28 @@ put_prefix(char *line, size_t size, enum sa_log_level level)
     return (size_t)len;
 }
 
+/*
+ * One write, so that lines of several threads never mix. Whoever reads the log too slowly stops nobody: the
+ * line is lost, and the next one that is not says how many were.
+ */
+static void
+write_line(const char *line, size_t len)
+{
+    struct pollfd log = {.fd = STDERR_FILENO, .events = POLLOUT};
+    char words[64];
+
+    if (poll(&log, 1, 0) != 1 || (log.revents & POLLOUT) == 0) {
+        atomic_fetch_add(&lost, 1);
+        return;
+    }
+    unsigned count = atomic_exchange(&lost, 0);
+    int words_len = snprintf(words, sizeof(words), "(%u lines of the log were lost)\n", count);
+    if (count > 0 && write(STDERR_FILENO, words, (size_t)words_len) < 0)
+        return;
+    if (write(STDERR_FILENO, line, len) < 0)
+        return;
+}
+
 void
 sa_log(enum sa_log_level level, const char *format, ...)
 {
@@ -104,9 +128,7 @@ sa_log(enum sa_log_level level, const char *format, ...)
             len += (size_t)snprintf(line + len, 5, "\\x%02x", c);
     }
     line[len++] = '\n';
-    /* One write, so that lines of several threads never mix. A full or broken log stops nobody. */
-    if (write(STDERR_FILENO, line, len) < 0)
-        return;
+    write_line(line, len);
 }
 
 char *

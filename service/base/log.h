@@ -28,7 +28,8 @@ bool sa_log_takes(enum sa_log_level level);
 
 /*
  * One line of at most 1,023 bytes, in one write; control characters in it are escaped, so that no argument
- * can forge a second one. Any thread.
+ * can forge a second one. Any thread. Never waits: a line that cannot be written at once is lost, and
+ * counted.
  */
 void sa_log(enum sa_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
