@@ -159,6 +159,7 @@ every_change_is_seen_at_once(void **state)
 
     assert_int_equal(fixture_add_client(fixture, "app", NULL), SA_OK);
     SA_OWN(sa_client) before = find(fixture, "app");
+    assert_non_null(before); /* and in use while the record changes */
     assert_int_equal(set_audience(fixture, "app", "demo", "write"), SA_OK);
     SA_OWN(sa_client) changed = find(fixture, "app");
     assert_int_equal(changed->audience_count, 1);
