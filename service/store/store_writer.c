@@ -112,8 +112,10 @@ write_batch(struct sa_store *store, struct sa_work *batch, uint64_t *sequence)
     }
     if (sa_managed_prepare(&store->managed, batch) == SA_OK && commit(store))
         return true;
-    undo_all(store);
-    sa_managed_undo(&store->managed, batch);
+    if (!store->writer.dead) { /* else what is in the file may be true */
+        undo_all(store);
+        sa_managed_undo(&store->managed, batch);
+    }
     return false;
 }
 

@@ -9,6 +9,13 @@
 
 #define INJECT_VFS "faulty"
 
+/* Every allocation is failed; with a sanitizer, which is ten times slower, every fifth. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define INJECT_EVERY 5u
+#else
+#define INJECT_EVERY 1u
+#endif
+
 enum fault {
     FAULT_NONE,
     FAULT_SQLITE_ALLOC,

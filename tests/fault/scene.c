@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #define REQUEST_OF(caller) (1000u + (caller))
+#define NEW_UID            2000u
 #define AUDIENCES          12u /* of a new client: they fill pages of their own */
 
 static struct scene template;
@@ -29,7 +30,7 @@ create_user(struct scene *scene)
     if (user == NULL)
         return SA_NO_MEMORY;
     strcpy(user->name, "new");
-    user->uid = 2000;
+    user->uid = NEW_UID;
     user->active = true;
     user->group_count = 2;
     strcpy(user->groups[0], "staff");
@@ -122,7 +123,7 @@ is_done(const struct scene *scene, struct sa_store *store, unsigned caller)
 
     switch (caller) {
     case 1:
-        return has_user(store, "new", &active) && sa_store_uid_is_managed(store, 2000);
+        return has_user(store, "new", &active) && sa_store_uid_is_managed(store, NEW_UID);
     case 2:
         return sa_store_client_by_id(store, sa_bytes_of("new"), &client) == SA_OK &&
                client->audience_count == AUDIENCES;
@@ -196,6 +197,21 @@ is_whole(const char *path)
     return whole;
 }
 
+/* Whether the list of managed uids, as a daemon that died would leave it, names a user. */
+static bool
+is_listed(const struct fixture *fixture, unsigned uid)
+{
+    char line[32];
+    bool listed = false;
+    FILE *file = fopen(fixture->managed, "r");
+
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        listed |= strtoul(line, NULL, 10) == uid;
+    if (file != NULL)
+        fclose(file);
+    return listed;
+}
+
 static const char *
 check_copy(struct scene *scene, struct sa_store *store)
 {
@@ -215,6 +231,8 @@ check_copy(struct scene *scene, struct sa_store *store)
         if (!answered_ok && recorded && !scene->outcome_unknown)
             return "answered with a failure, and there all the same";
     }
+    if (sa_store_uid_is_managed(store, NEW_UID) && !is_listed(&scene->fixture, NEW_UID))
+        return "a user who is not in the list of managed uids";
     if (scene->outcome_unknown && there != 0 && there != CALLERS)
         return "half a batch is there";
     if (sa_audit_verify(store->writer.sql, UINT32_MAX, &sequence) != SA_OK)

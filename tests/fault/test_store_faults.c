@@ -9,13 +9,6 @@
 
 #define TOO_MANY 20000u
 
-/* Every allocation; with a sanitizer, ten times slower, every fifth. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define EVERY 5u
-#else
-#define EVERY 1u
-#endif
-
 /* ---- eight callers in one batch, the n-th thing fails ---- */
 
 static struct {
@@ -107,13 +100,13 @@ run_all(enum fault fault, bool for_good)
 static void
 the_nth_allocation_of_sqlite_fails(void **state SA_UNUSED)
 {
-    run_some(FAULT_SQLITE_ALLOC, false, EVERY);
+    run_some(FAULT_SQLITE_ALLOC, false, INJECT_EVERY);
 }
 
 static void
 memory_ends_for_sqlite(void **state SA_UNUSED)
 {
-    run_some(FAULT_SQLITE_ALLOC, true, 7 * EVERY);
+    run_some(FAULT_SQLITE_ALLOC, true, 7 * INJECT_EVERY);
 }
 
 static void
@@ -147,6 +140,34 @@ the_sync_of_the_managed_list_fails(void **state SA_UNUSED)
 {
     run_all(FAULT_OWN_SYNC, false);
     run_all(FAULT_OWN_SYNC, true);
+}
+
+/* ---- a part that ends everybody's transaction ---- */
+
+static enum sa_status
+end_the_transaction(struct sa_sql *sql, struct sa_work *work SA_UNUSED)
+{
+    return sa_sql_script(sql, "DELETE FROM users; ROLLBACK");
+}
+
+static void
+a_part_that_ends_the_transaction_takes_the_batch(void **state SA_UNUSED)
+{
+    struct scene scene;
+    struct sa_store_stats stats;
+    struct sa_audit audit = sa_audit(SA_EVENT_LOGIN);
+    struct sa_work work = sa_work(end_the_transaction, NULL, &audit);
+
+    scene_begin(&scene);
+    fixture_open(&scene.fixture);
+    assert_int_equal(sa_store_write(scene.fixture.store, &work), SA_STORAGE);
+    assert_false(scene.outcome_unknown);
+    assert_int_equal(sa_store_stats(scene.fixture.store, FIXTURE_NOW_MS, &stats), SA_OK);
+    assert_int_equal(stats.users, 3);
+    assert_int_equal(stats.audit_sequence, 5);
+    assert_false(stats.writable);
+    assert_true(writes_again(&scene));
+    scene_end(&scene);
 }
 
 /* ---- the third caller meets a full disk ---- */
@@ -203,10 +224,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_third_of_eight_meets_a_full_disk), TEST(the_nth_write_fails),
-        TEST(the_nth_write_meets_a_full_disk),      TEST(the_nth_sync_fails),
-        TEST(the_sync_of_the_managed_list_fails),   TEST(the_nth_allocation_of_ours_fails),
-        TEST(the_nth_allocation_of_sqlite_fails),   TEST(memory_ends_for_sqlite),
+        TEST(a_part_that_ends_the_transaction_takes_the_batch),
+        TEST(the_third_of_eight_meets_a_full_disk),
+        TEST(the_nth_write_fails),
+        TEST(the_nth_write_meets_a_full_disk),
+        TEST(the_nth_sync_fails),
+        TEST(the_sync_of_the_managed_list_fails),
+        TEST(the_nth_allocation_of_ours_fails),
+        TEST(the_nth_allocation_of_sqlite_fails),
+        TEST(memory_ends_for_sqlite),
     };
 
     /* Some thousand stores are made: in memory, for what a disk would lose is made up here. */

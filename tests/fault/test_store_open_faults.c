@@ -10,7 +10,7 @@
 #include "tests/fault/scene.h"
 
 #define TOO_MANY        20000u
-#define ALLOCATION_STEP 29u /* opening takes some thousand */
+#define ALLOCATION_STEP (29u * INJECT_EVERY) /* opening takes some thousand */
 
 static const enum fault FAULTS[] = {FAULT_WRITE,    FAULT_FULL,      FAULT_SYNC,
                                     FAULT_OWN_SYNC, FAULT_OWN_ALLOC, FAULT_SQLITE_ALLOC};
@@ -145,7 +145,7 @@ a_reader_without_memory_says_so_and_goes_on(void **state SA_UNUSED)
     for (unsigned i = 0; i < SA_COUNT(MEMORY); i++) {
         bool struck = true;
 
-        for (unsigned nth = 1; struck; nth++) {
+        for (unsigned nth = 1; struck; nth += INJECT_EVERY) {
             struct scene scene;
 
             assert_true(nth < TOO_MANY);
