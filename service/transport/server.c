@@ -17,6 +17,7 @@
 #define EVENTS_MAX        512
 #define TICK_MS           1000
 #define DRAIN_MS          10000
+#define DRAIN_QUIET_MS    500  /* of it, for calls that are on their way and will be refused */
 #define DESCRIPTORS_KEPT  160u /* for the store's files and everything else that is no connection */
 #define CALLS_MAX         128u /* open calls of one connection */
 #define GATEWAY_CALLS_MAX 1024u
@@ -144,8 +145,10 @@ begin_drain(struct sa_server *server)
     sa_log(SA_LOG_INFO, "stopping: %u calls are open", server->calls);
     server->drain_until_ms = server->now.boot_ms + DRAIN_MS;
     sa_dispatch_close(server->options.dispatch);
-    for (unsigned i = 0; i < server->door_count; i++)
+    for (unsigned i = 0; i < server->door_count; i++) {
+        sa_door_accept(&server->doors[i]); /* whoever has connected is told, not cut off */
         sa_door_close(&server->doors[i]);
+    }
 }
 
 static void
@@ -212,28 +215,31 @@ sleep_until_event(struct sa_server *server, struct epoll_event *events)
     int millis = wait_millis(server);
 
     atomic_store(&server->asleep, true);
-    if (atomic_load(&server->done) != NULL)
+    if (atomic_load(&server->done) != NULL || (server->drain_until_ms != 0 && server->calls == 0))
         millis = 0;
     int count = epoll_wait(server->epoll, events, EVENTS_MAX, millis);
     atomic_store(&server->asleep, false);
     return count;
 }
 
+/* Nothing is open and nothing comes any more, or the time is up. */
 static bool
-is_over(const struct sa_server *server)
+is_over(const struct sa_server *server, int events)
 {
     if (server->drain_until_ms == 0)
         return false;
-    return server->calls == 0 || server->drain_until_ms <= server->now.boot_ms;
+    int64_t left_ms = server->drain_until_ms - server->now.boot_ms;
+    return left_ms <= 0 || (server->calls == 0 && (events <= 0 || left_ms <= DRAIN_MS - DRAIN_QUIET_MS));
 }
 
 void
 sa_server_run(struct sa_server *server)
 {
     struct epoll_event events[EVENTS_MAX];
+    int count = 0;
 
-    while (!is_over(server)) {
-        int count = sleep_until_event(server, events);
+    while (!is_over(server, count)) {
+        count = sleep_until_event(server, events);
         server->now = sa_clock_now();
         take_events(server, events, count);
         take_answers(server);

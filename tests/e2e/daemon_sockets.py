@@ -314,6 +314,21 @@ def callers_that_hang_up_harm_nobody():
     assert lives(connect())
 
 
+def calls_on_their_way_are_told_that_it_stops(pid):
+    with connect() as one, connect() as other:
+        assert lives(one)
+        os.kill(int(pid), signal.SIGSTOP)
+        one.sendall(request(KEYS))
+        other.sendall(request(KEYS))
+        with connect() as late:
+            late.sendall(request(KEYS))
+            os.kill(int(pid), signal.SIGTERM)
+            os.kill(int(pid), signal.SIGCONT)
+            for caller in one, other, late:
+                assert reply(caller)[1] in (OK, SHUTTING_DOWN)
+                assert is_over(caller)
+
+
 def what_was_accepted_is_answered_at_the_end(pid):
     with connect() as inside, connect() as late:
         assert lives(late)
