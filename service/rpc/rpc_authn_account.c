@@ -1,5 +1,6 @@
 /* AuthnService/CheckAccount. */
 #include "service/auth/account.h"
+#include "service/rpc/proof.h"
 #include "service/rpc/shared.h"
 
 static Secauth__V1__AccountState
@@ -16,7 +17,27 @@ word_of(enum sa_status state)
     return SECAUTH__V1__ACCOUNT_STATE__ACCOUNT_STATE_DISABLED;
 }
 
-/* A refusal is a decision and has its record; that an account may be used is a read. */
+/*
+ * A refusal is a decision and has its record. Root's are as many as its programs ask for; of a user's own
+ * there are no more than failed proofs, lest a closed account fill the log.
+ */
+static enum sa_status
+refuse(struct sa_call *call, const struct sa_user *user, enum sa_status state)
+{
+    struct sa_audit record =
+        sa_call_audit(call, SA_EVENT_ACCOUNT, SA_OUTCOME_DENIED, sa_account_reason(state));
+
+    if (call->caller.via != SA_VIA_ROOT) {
+        enum sa_status status = rpc_check_rate(call);
+        if (status != SA_OK)
+            return status;
+        call->counts_against_source = true;
+    }
+    rpc_audit_user(&record, user);
+    return rpc_denied(call, &record, SA_OK);
+}
+
+/* That an account may be used is a read. */
 enum sa_status
 rpc_authn_check_account(struct sa_call *call, const Secauth__V1__CheckAccountRequest *request,
                         Secauth__V1__CheckAccountResponse *reply)
@@ -28,14 +49,10 @@ rpc_authn_check_account(struct sa_call *call, const Secauth__V1__CheckAccountReq
     if (status != SA_OK)
         return status;
     enum sa_status state = sa_account_state(user, call->now.wall_ms);
-    if (sa_account_is_closed(state)) {
-        struct sa_audit record =
-            sa_call_audit(call, SA_EVENT_ACCOUNT, SA_OUTCOME_DENIED, sa_account_reason(state));
-        rpc_audit_user(&record, user);
-        status = rpc_denied(call, &record, SA_OK);
-        if (status != SA_OK)
-            return status;
-    }
+    if (sa_account_is_closed(state))
+        status = refuse(call, user, state);
+    if (status != SA_OK)
+        return status;
     reply->state = word_of(state);
     reply->password_warning_days = sa_account_warning_days(user, call->now.wall_ms);
     return SA_OK;

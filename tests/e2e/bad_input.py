@@ -343,10 +343,17 @@ def failed_proofs_are_bounded():
     attest = token_pb2.IssueAttestedTokenRequest(session_id="A" * 22, tokens={"audiences": ["demo"]}).SerializeToString()
     introspect = [token_pb2.IntrospectTokenRequest(client={"client_id": f"c{i}", "secret": b"x"}).SerializeToString()
                   for i in range(600)]
-    for uid, method, bodies in [(ALICE, "IssueAttestedToken", [attest] * 600), (3005, "IntrospectToken", introspect)]:
+    account = authn_pb2.CheckAccountRequest(user=b"carl", origin={"service": "x"}).SerializeToString()
+    with Connection() as c:
+        assert c.ask(PACKAGE + "UserService/CreateUser", user_pb2.CreateUserRequest(
+            user={"name": "carl", "uid": {"id": 3006}}, password=RIGHT))[0] == "OK"
+        assert c.ask(PACKAGE + "UserService/SetUserActive", user_pb2.SetUserActiveRequest(name="carl"))[0] == "OK"
+    for uid, method, bodies in [(ALICE, "TokenService/IssueAttestedToken", [attest] * 600),
+                                (3005, "TokenService/IntrospectToken", introspect),
+                                (3006, "AuthnService/CheckAccount", [account] * 600)]:
         before = records()[-1].sequence
         with Connection(USER, uid) as c:
-            said = answers(c, PACKAGE + "TokenService/" + method, bodies, 0)
+            said = answers(c, PACKAGE + method, bodies, 0)
         assert "RATE_LIMITED" in said, method
         # 100 in a minute, and what was under way when the last of them was counted
         assert records()[-1].sequence - before <= 100 + 64, method
