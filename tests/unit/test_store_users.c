@@ -238,7 +238,6 @@ a_user_is_not_added_where_the_list_cannot_be_written(void **state)
 {
     struct fixture *fixture = *state;
     struct sa_store_stats stats;
-    SA_OWN(sa_user) user = NULL;
     char beside[300];
 
     snprintf(beside, sizeof(beside), "%s.new", fixture->managed);
