@@ -31,6 +31,10 @@ sa_base64url_decode(struct sa_bytes text, uint8_t *ret_data, size_t size, size_t
     const char *end;
     size_t len;
 
+    /* libsodium 1.0.18 reads every byte from 0x80 on as `_`. */
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] >= 0x80)
+            return SA_INVALID_ARGUMENT;
     /* One failed character in the middle and a short buffer both come back as an error or as an early end. */
     if (sodium_base642bin(ret_data, size, (const char *)text.data, text.len, NULL, &len, &end,
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||

@@ -156,6 +156,11 @@ base64url_takes_its_canonical_form_only(void **state SA_UNUSED)
                          SA_INVALID_ARGUMENT);
     assert_int_equal(sa_base64url_decode(sa_bytes_of("AAAAAAAAAAAA"), data, 8, &len), SA_INVALID_ARGUMENT);
     assert_int_equal(len, 99);
+    for (unsigned byte = 0x80; byte <= 0xff; byte++) {
+        uint8_t high[] = {'A', 'A', 'A', (uint8_t)byte};
+        assert_int_equal(sa_base64url_decode(sa_bytes(high, sizeof(high)), data, sizeof(data), &len),
+                         SA_INVALID_ARGUMENT);
+    }
     assert_int_equal(sa_base64url_decode(sa_bytes_of("-_8"), data, sizeof(data), &len), SA_OK);
     assert_int_equal(len, 2);
     assert_memory_equal(data, "\xfb\xff", 2);
