@@ -7,10 +7,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "google/rpc/error_details.pb-c.h"
-#include "google/rpc/status.pb-c.h"
 #include "secauth/v1/token.pb-c.h"
 #include "service/rpc/dispatch.h"
+#include "tests/support/status_details.h"
 
 /* A dispatch of its own with methods of its own, and whatever the last call came to. */
 static struct {
@@ -227,57 +226,6 @@ tear_down(SA_UNUSED void **state)
     return 0;
 }
 
-/* The details of an error as a stock library would read them. */
-struct details {
-    char reason[64];
-    char domain[16];
-    char field[96];
-    char rule[96];
-    int64_t delay_ms;
-    int code;
-    char words[160];
-};
-
-static void
-read_detail(const Google__Protobuf__Any *any, struct details *details)
-{
-    if (strcmp(any->type_url, "type.googleapis.com/google.rpc.ErrorInfo") == 0) {
-        Google__Rpc__ErrorInfo *info = google__rpc__error_info__unpack(NULL, any->value.len, any->value.data);
-        snprintf(details->reason, sizeof(details->reason), "%s", info->reason);
-        snprintf(details->domain, sizeof(details->domain), "%s", info->domain);
-        google__rpc__error_info__free_unpacked(info, NULL);
-    }
-    if (strcmp(any->type_url, "type.googleapis.com/google.rpc.RetryInfo") == 0) {
-        Google__Rpc__RetryInfo *retry =
-            google__rpc__retry_info__unpack(NULL, any->value.len, any->value.data);
-        details->delay_ms = retry->retry_delay->seconds * 1000 + retry->retry_delay->nanos / 1000000;
-        google__rpc__retry_info__free_unpacked(retry, NULL);
-    }
-    if (strcmp(any->type_url, "type.googleapis.com/google.rpc.BadRequest") == 0) {
-        Google__Rpc__BadRequest *bad =
-            google__rpc__bad_request__unpack(NULL, any->value.len, any->value.data);
-        assert_int_equal(bad->n_field_violations, 1);
-        snprintf(details->field, sizeof(details->field), "%s", bad->field_violations[0]->field);
-        snprintf(details->rule, sizeof(details->rule), "%s", bad->field_violations[0]->description);
-        google__rpc__bad_request__free_unpacked(bad, NULL);
-    }
-}
-
-static struct details
-details_of(const struct sa_exchange *exchange)
-{
-    struct details details = {.code = -1};
-    Google__Rpc__Status *status = google__rpc__status__unpack(NULL, exchange->body.len, exchange->body.data);
-
-    assert_non_null(status);
-    details.code = status->code;
-    snprintf(details.words, sizeof(details.words), "%s", status->message);
-    for (size_t i = 0; i < status->n_details; i++)
-        read_detail(status->details[i], &details);
-    google__rpc__status__free_unpacked(status, NULL);
-    return details;
-}
-
 /* ---- tests ---- */
 
 static void
@@ -336,7 +284,7 @@ a_body_that_breaks_a_rule_names_field_and_rule(SA_UNUSED void **state)
     begin(&(struct request){"grant", &alice, 8000, {twice, sizeof(twice)}});
     struct sa_exchange *exchange = await();
     assert_int_equal(exchange->status, SA_INVALID_ARGUMENT);
-    struct details details = details_of(exchange);
+    struct details details = details_of(exchange->body);
     assert_string_equal(details.field, "token");
     assert_true(details.rule[0] != '\0');
     assert_string_equal(details.reason, "INVALID_REQUEST");
@@ -352,7 +300,7 @@ static void
 a_handler_that_refuses_names_field_and_rule(SA_UNUSED void **state)
 {
     struct sa_exchange *exchange = call("refuse", &root);
-    struct details details = details_of(exchange);
+    struct details details = details_of(exchange->body);
 
     assert_int_equal(exchange->status, SA_INVALID_ARGUMENT);
     assert_string_equal(details.field, "client.client_id");
@@ -388,7 +336,7 @@ failed_proofs_spend_the_bucket_and_nothing_else_does(SA_UNUSED void **state)
     assert_int_equal(outcome("guess", &root), SA_INVALID_CLIENT);
     struct sa_exchange *exchange = call("client", &root);
     assert_int_equal(exchange->status, SA_RATE_LIMITED);
-    struct details details = details_of(exchange);
+    struct details details = details_of(exchange->body);
     assert_string_equal(details.reason, "RATE_LIMITED");
     assert_in_range(details.delay_ms, 1, 65000); /* the window, and a slot of it */
     assert_int_equal(details.delay_ms, exchange->call.retry_ms);
@@ -437,7 +385,7 @@ a_full_lane_is_overloaded_at_once_with_a_delay(SA_UNUSED void **state)
     }
     assert_non_null(refused);
     assert_int_equal(refused->status, SA_OVERLOADED);
-    assert_true(details_of(refused).delay_ms > 0);
+    assert_true(details_of(refused->body).delay_ms > 0);
     stage.done = NULL;
     sa_exchange_end(refused);
     for (unsigned i = 1; i < waiting; i++) {
@@ -490,10 +438,10 @@ through_a_gateway_the_words_bring_the_requests_id(SA_UNUSED void **state)
     char id[32];
 
     snprintf(id, sizeof(id), "(request %016llx)", (unsigned long long)exchange->call.request_id);
-    assert_non_null(strstr(details_of(exchange).words, id));
+    assert_non_null(strstr(details_of(exchange->body).words, id));
     sa_exchange_end(exchange);
     exchange = call("refuse", &alice);
-    assert_null(strstr(details_of(exchange).words, "(request "));
+    assert_null(strstr(details_of(exchange->body).words, "(request "));
     sa_exchange_end(exchange);
 }
 
