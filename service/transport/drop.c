@@ -93,46 +93,51 @@ give(const char *path, mode_t mode, struct sa_identity identity)
     return given;
 }
 
+struct home {
+    char path[SA_CONF_TEXT_MAX + 1];
+    mode_t mode;
+    bool made; /* by us, just now */
+};
+
 static enum sa_status
-make_home(const char *path, mode_t mode, struct sa_identity identity, char *ret_why)
+make_home(struct home *home, struct sa_identity identity, char *ret_why)
 {
     struct stat stat;
 
-    if (mkdir(path, mode) == 0) {
-        if (give(path, mode, identity))
-            return SA_OK;
-        snprintf(ret_why, SA_DROP_WHY_MAX, "%.160s: cannot be given to the daemon's user: %s", path,
-                 strerror(errno));
-        return SA_PERMISSION_DENIED;
-    }
-    if (errno != EEXIST || lstat(path, &stat) != 0) {
-        snprintf(ret_why, SA_DROP_WHY_MAX, "%.160s: cannot be made: %s", path, strerror(errno));
+    home->made = mkdir(home->path, home->mode) == 0;
+    if ((!home->made && errno != EEXIST) || lstat(home->path, &stat) != 0) {
+        snprintf(ret_why, SA_DROP_WHY_MAX, "%.160s: cannot be made: %s", home->path, strerror(errno));
         return SA_PERMISSION_DENIED;
     }
     bool good_owner = stat.st_uid == identity.uid || stat.st_uid == 0;
     if (S_ISDIR(stat.st_mode) && good_owner && (stat.st_mode & 022) == 0)
         return SA_OK;
     snprintf(ret_why, SA_DROP_WHY_MAX,
-             "%.160s: must be a directory of the daemon's user, writable by nobody else", path);
+             "%.160s: must be a directory of the daemon's user, writable by nobody else", home->path);
     return SA_PERMISSION_DENIED;
 }
 
 enum sa_status
 sa_make_homes(const struct sa_conf *conf, struct sa_identity identity, char ret_why[SA_DROP_WHY_MAX])
 {
-    char store[SA_CONF_TEXT_MAX + 1];
-    char managed[SA_CONF_TEXT_MAX + 1];
-    char key[SA_CONF_TEXT_MAX + 1];
+    /* Everybody reads the managed list. The store's folder is in the list's by default, so it comes second.
+     */
+    struct home homes[] = {{.mode = 0711}, {.mode = 0700}, {.mode = 0700}};
 
-    parent_of(conf->store_path, store);
-    parent_of(conf->store_managed, managed);
-    parent_of(conf->keys_master_key, key);
-    enum sa_status status = make_home(managed, 0711, identity, ret_why); /* everybody reads the list in it */
-    if (status == SA_OK && strcmp(store, managed) != 0)
-        status = make_home(store, 0700, identity, ret_why);
-    if (status == SA_OK)
-        status = make_home(key, 0700, identity, ret_why);
-    return status;
+    parent_of(conf->store_managed, homes[0].path);
+    parent_of(conf->store_path, homes[1].path);
+    parent_of(conf->keys_master_key, homes[2].path);
+    for (unsigned i = 0; i < SA_COUNT(homes); i++)
+        if (make_home(&homes[i], identity, ret_why) != SA_OK)
+            return SA_PERMISSION_DENIED;
+    /* Given away when all are made: a root without CAP_DAC_OVERRIDE can make nothing in another's folder. */
+    for (unsigned i = 0; i < SA_COUNT(homes); i++)
+        if (homes[i].made && !give(homes[i].path, homes[i].mode, identity)) {
+            snprintf(ret_why, SA_DROP_WHY_MAX, "%.160s: cannot be given to the daemon's user: %s",
+                     homes[i].path, strerror(errno));
+            return SA_PERMISSION_DENIED;
+        }
+    return SA_OK;
 }
 
 /* ---- the drop ---- */
