@@ -46,7 +46,7 @@ class Daemon:
     """A connection; the kernel tells the daemon the effective uid of the moment in which it is made."""
 
     def __init__(self, path=ROOT_SOCKET, uid=0, timeout=30):
-        self.socket, self.last = socket.socket(socket.AF_UNIX), 0
+        self.socket, self.last, self.peer = socket.socket(socket.AF_UNIX), 0, 0
         self.socket.settimeout(timeout)
         os.seteuid(uid)
         try:
@@ -65,8 +65,14 @@ class Daemon:
         name = f"secauth.v1.{service}Service/{rpc}".encode()
         body = MESSAGES[rpc + "Request"](**fields).SerializeToString()
         self.last += 1
-        self.socket.sendall(HEADER.pack(28 + len(name) + len(body), 1, 1, 0, self.last, millis, 0, len(name), 0, 0) + name + body)
+        header = HEADER.pack(28 + len(name) + len(body), 1, 1, 0, self.last, millis, self.peer, len(name), 0, 0)
+        self.socket.sendall(header + name + body)
         return MESSAGES[rpc + "Response"]
+
+    def tell(self, peer, **facts):
+        """On a gateway's socket: from now on the calls are this peer's."""
+        body, self.peer = MESSAGES["PeerFacts"](**facts).SerializeToString(), peer
+        self.socket.sendall(HEADER.pack(28 + len(body), 1, 6, 0, 0, 0, peer, 0, 0, 0) + body)
 
     def read(self, length):
         data = b""
