@@ -127,17 +127,20 @@ sa_make_homes(const struct sa_conf *conf, struct sa_identity identity, char ret_
     parent_of(conf->store_managed, homes[0].path);
     parent_of(conf->store_path, homes[1].path);
     parent_of(conf->keys_master_key, homes[2].path);
-    for (unsigned i = 0; i < SA_COUNT(homes); i++)
-        if (make_home(&homes[i], identity, ret_why) != SA_OK)
-            return SA_PERMISSION_DENIED;
-    /* Given away when all are made: a root without CAP_DAC_OVERRIDE can make nothing in another's folder. */
+    enum sa_status status = SA_OK;
+    for (unsigned i = 0; i < SA_COUNT(homes) && status == SA_OK; i++)
+        status = make_home(&homes[i], identity, ret_why);
+    /*
+     * Given away when all are made: a root without CAP_DAC_OVERRIDE can make nothing in another's folder.
+     * After a refusal too, for the next start takes what is there as it is.
+     */
     for (unsigned i = 0; i < SA_COUNT(homes); i++)
         if (homes[i].made && !give(homes[i].path, homes[i].mode, identity)) {
             snprintf(ret_why, SA_DROP_WHY_MAX, "%.160s: cannot be given to the daemon's user: %s",
                      homes[i].path, strerror(errno));
-            return SA_PERMISSION_DENIED;
+            status = SA_PERMISSION_DENIED;
         }
-    return SA_OK;
+    return status;
 }
 
 /* ---- the drop ---- */
