@@ -21,17 +21,17 @@
  * Rules for every function:
  * - A status is compared with SECAUTH_OK. Zero is not success: it is unset, and means no.
  * - What is written to `ret_...` is written only on SECAUTH_OK, but for `ret_error`, which is filled on every
- * other status and may be NULL.
+ *   other status and may be NULL.
  * - Texts are terminated, UTF-8, and belong to whoever made them: the caller its arguments, the library its
- * results. Results are wiped when they are freed. A `_free` function and secauth_close take NULL.
+ *   results. Results are wiped when they are freed. A `_free` function and secauth_close take NULL.
  * - `timeout_millis`, 1 to 600,000, is for the whole call; the daemon is told and drops what is late. A call
- * that ran out of time gives SECAUTH_CONNECTION or SECAUTH_DEADLINE; its handle can only be closed after
- * SECAUTH_CONNECTION and SECAUTH_MALFORMED.
+ *   that ran out of time gives SECAUTH_CONNECTION or SECAUTH_DEADLINE; its handle can only be closed after
+ *   SECAUTH_CONNECTION and SECAUTH_MALFORMED.
  * - Besides the statuses named below every call may return SECAUTH_OVERLOADED, SECAUTH_STORAGE and
  *   SECAUTH_SHUTTING_DOWN (try again later: retry_millis says when), SECAUTH_DEADLINE, SECAUTH_CONNECTION,
  *   SECAUTH_MALFORMED, SECAUTH_NO_MEMORY, SECAUTH_RATE_LIMITED, SECAUTH_INTERNAL, SECAUTH_PERMISSION_DENIED
- * (this socket does not serve that call), and SECAUTH_INVALID_ARGUMENT: `field` and `message` then name the
- * field and the rule; a NULL or a timeout out of range where something is needed is one too.
+ *   (this socket does not serve that call), and SECAUTH_INVALID_ARGUMENT: `field` and `message` then name the
+ *   field and the rule; a NULL or a timeout out of range where something is needed is one too.
  */
 #ifndef SECAUTH_H
 #define SECAUTH_H
@@ -121,7 +121,8 @@ struct secauth_key_set {
  * Connect to the daemon, and make sure that root listens there.
  *
  *   path        of the socket; NULL: the one for this process, root's where the effective uid is 0, else the
- * users'. The other is never tried. ret_handle  the caller closes it.
+ *               users'. The other is never tried.
+ *   ret_handle  the caller closes it.
  *
  * Returns SECAUTH_OK; SECAUTH_NO_DAEMON (nobody listens); SECAUTH_WRONG_PEER (whoever listens is not root);
  * SECAUTH_CONNECTION (any other failure, see os_error); SECAUTH_NO_MEMORY.

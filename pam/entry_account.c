@@ -66,7 +66,7 @@ take_state(const struct sa_login *login, const struct sa_answer *answer)
     return sa_ask_refuse_reply(login, answer, "an account without a state");
 }
 
-/* The daemon said no. A rule, a uid that is not the record's: all that the person need know is that it is no.
+/* The daemon said no, as for a uid that is not the record's: that it is no is all that the person need know.
  */
 static int
 take_refusal(const struct sa_login *login, const struct sa_answer *answer)

@@ -54,7 +54,7 @@ take_grant(const struct sa_login *login, const struct sa_answer *answer)
 /*
  * A denial. To root's programs a name that the name service does not know is an unknown user, as it is to
  * every other module; nobody else learns the difference. PERMISSION_DENIED is a denial like any other here:
- * pam_sm_ authenticate(3) knows no other word for it.
+ * pam_sm_authenticate(3) knows no other word for it.
  */
 static int
 take_denial(const struct sa_login *login, const struct sa_answer *answer)

@@ -23,8 +23,7 @@ void sa_log(const struct sa_login *login, int priority, const char *format, ...)
 
 /*
  * What came from outside, so that it cannot end a line or add a field: anything but printable ASCII, and
- * blanks,
- * `=`, `"` and `\`, become \xHH; what does not fit is cut. Returns ret_text.
+ * blanks, `=`, `"` and `\`, become \xHH; what does not fit is cut. Returns ret_text.
  */
 const char *sa_log_escape(const void *data, size_t len, char ret_text[SA_LOG_ESCAPED_MAX]);
 

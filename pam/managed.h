@@ -12,8 +12,9 @@
 /*
  * Whether a person may have a record.
  *
- *   path  the list: the line "secauth managed 1", then one uid a line in decimal, ascending, every line
- * ended. uid   the person's; NULL where the name service does not know the name.
+ *   path  the list: the line "secauth managed 1", then one uid a line in decimal, ascending; every line has
+ *         its line feed.
+ *   uid   the person's; NULL where the name service does not know the name.
  *
  * True where the uid is on the list, and where the list cannot be read or is not what it should be.
  */

@@ -30,7 +30,7 @@ struct sa_arena;
 
 /*
  * A new arena of at most `limit` bytes; NULL for lack of memory. Memory is taken from the system as it is
- * needed, in few blocks, each excluded from nothing but wiped when freed.
+ * needed, in few blocks.
  */
 struct sa_arena *sa_arena_new(size_t limit);
 

@@ -33,7 +33,7 @@ SA_DEFINE_OWN(sa_authority, sa_authority_free)
  */
 void sa_authority_set_conf(struct sa_authority *authority, const struct sa_conf *conf);
 
-/* The buckets of failed proofs; dispatch takes a unit from them for the methods that evaluate one. */
+/* The buckets of failed proofs, for dispatch: it looks at a client's, and charges it after a failed proof. */
 struct sa_buckets *sa_authority_buckets(struct sa_authority *authority);
 
 /*

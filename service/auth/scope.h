@@ -21,8 +21,8 @@ struct sa_granted {
  * Judge a request against what is registered for a client. It may narrow and never widens; case matters;
  * doubles fall away.
  *
- *   groups  the person whose token it will be: for the client `host`, an audience may be for one group only.
- * NULL where it stands for no person.
+ *   groups  the person whose token it will be, for an audience of the client `host` may be for one group
+ *           only; NULL where it stands for no person.
  *
  * Returns SA_OK; SA_INVALID_TARGET for no audience, or one that is not registered; SA_INVALID_SCOPE for a
  * scope that none of them has, or a list over SA_SCOPE_LIST_MAX.

@@ -11,7 +11,7 @@
  *
  *   policy    stored hashes over its limits are refused.
  *   ret_user  what shadow(5) does not have is zero. A locked hash ("!...") and "*" become no hash; an empty
- * field (no password needed) is refused.
+ *             field (no password needed) is refused.
  *
  * Returns SA_OK, or SA_INVALID_ARGUMENT with the rule that the line breaks, a constant.
  */

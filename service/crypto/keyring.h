@@ -5,8 +5,8 @@
 #ifndef SA_KEYRING_H
 #define SA_KEYRING_H
 
-#include "service/base/secret.h"
 #include "proto/status.h"
+#include "service/base/secret.h"
 
 #define SA_MAC_LEN       32u
 #define SA_SEAL_OVERHEAD 41u /* epoch 1, nonce 24, tag 16 */
@@ -31,10 +31,11 @@ void sa_crypto_start(void);
 /*
  * Read the master key, or make it at the first start.
  *
- *   path         a regular file of 32 bytes, mode 0600, owned by `owner`, in a directory that only `owner`
- * can write; made (O_EXCL, fsync of file and directory) where it does not exist. may_create   false: a
- * missing file is an error, because there is a store that needs it. ret_keyring  written only on SA_OK; the
- * caller owns it. ret_why      on any other status, the reason in plain words for the log; a constant.
+ *   path         a regular file of 32 bytes that nobody but `owner` may read, in a directory that nobody but
+ *                `owner` and root may write; made, with mode 0600, where it does not exist.
+ *   may_create   false: a missing file is an error, because there is a store that needs it.
+ *   ret_keyring  written only on SA_OK; the caller owns it.
+ *   ret_why      on any other status, the reason in plain words for the log; a constant.
  *
  * Returns SA_OK, SA_NO_MEMORY, SA_STORAGE (cannot be read or made), SA_PERMISSION_DENIED (readable or
  * writable by others, or not the owner's), SA_INVALID_ARGUMENT (not 32 bytes, or missing).

@@ -48,8 +48,10 @@ SA_MUST_CHECK enum sa_status sa_password_inspect(const struct sa_password_policy
 
 /*
  * Make a hash with a fresh salt.
- *   password     1 to SA_PASSWORD_MAX bytes; NUL among them is refused, for crypt(3) cannot carry it; with
- * bcrypt at most 72. Returns SA_OK, SA_INVALID_ARGUMENT, or SA_NO_MEMORY. Lane: hash.
+ *
+ *   password  1 to SA_PASSWORD_MAX bytes, with bcrypt at most 72; without NUL, which crypt(3) cannot hold.
+ *
+ * Returns SA_OK, SA_INVALID_ARGUMENT, or SA_NO_MEMORY. Lane: hash.
  */
 SA_MUST_CHECK enum sa_status sa_password_make(const struct sa_password_policy *policy,
                                               struct sa_bytes password,
@@ -57,10 +59,14 @@ SA_MUST_CHECK enum sa_status sa_password_make(const struct sa_password_policy *p
 
 /*
  * Check a password against a hash.
+ *
  *   password   any length; one that no hash can carry (0 bytes, over SA_PASSWORD_MAX, with a NUL) does not
- * match and costs the same hash. encoded    a hash, or NULL or one of kind NONE: nothing matches, at the cost
- * of the policy's own hash. ret_match  written only on SA_OK. Returns SA_OK, or SA_NO_MEMORY where it could
- * not be decided. Lane: hash.
+ *              match and costs the same hash.
+ *   encoded    a hash; where it is NULL, of kind NONE or over the policy's limits nothing matches, at the
+ *              cost of the policy's own hash.
+ *   ret_match  written only on SA_OK.
+ *
+ * Returns SA_OK, or SA_NO_MEMORY where it could not be decided. Lane: hash.
  */
 SA_MUST_CHECK enum sa_status sa_password_verify(const struct sa_password_policy *policy, const char *encoded,
                                                 struct sa_bytes password, bool *ret_match);

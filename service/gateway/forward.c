@@ -6,8 +6,8 @@
 #include "proto/frame.h"
 #include "service/gateway/call.h"
 
-#define DETAILS_MAX 4096u /* more would break the client's limit of metadata, and with it the status itself  \
-                           */
+/* More would break the client's limit of metadata, and with it the status itself. */
+#define DETAILS_MAX 4096u
 
 static void
 reply_came(void *user, const struct sa_upstream_reply *reply)

@@ -1,7 +1,7 @@
 /*
  * The network front: accepts, counts, ends TLS, and hands plain bytes to an HTTP library that is never
  * trusted with a listener. One front has one listener: TLS on an address, or a Unix socket whose callers the
- * kernel names. Everything runs on the loop's thread. Docs: docs/architecture.md.
+ * kernel names. Everything runs on the loop's thread.
  */
 #ifndef SA_GATEWAY_FRONT_H
 #define SA_GATEWAY_FRONT_H

@@ -12,9 +12,8 @@
 #include "service/gateway/front.h"
 #include "service/gateway/front_tls.h"
 
-#define SA_FRONT_PIECE_LEN                                                                                   \
-    16384u /* a whole TLS record: nothing decrypted is ever left inside the library                          \
-            */
+/* A whole TLS record: nothing decrypted is ever left inside the library. */
+#define SA_FRONT_PIECE_LEN 16384u
 
 struct sa_front_conn;
 

@@ -15,7 +15,7 @@ enum sa_source_kind {
     SA_SOURCE_CLIENT, /* the client named by the request's `client` and the reported address or uid */
 };
 
-/* Whether a call that was refused before its handler ran leaves an audit record. */
+/* Whether a handler decides and records, or only reads: then success is logged for debugging only. */
 enum sa_audit_kind { SA_AUDIT_HANDLER, SA_AUDIT_NEVER };
 
 struct sa_method {

@@ -341,8 +341,8 @@ struct sa_refresh {
  * The grace is measured on CLOCK_BOOTTIME. Where the machine was booted since, the wall clock decides, and a
  * replacement that it puts into the future counts as long past.
  *
- *   ret_result   what became of it; 0 where the generation was not looked at. Written with SA_INVALID_GRANT
- * too. ret_session  the session, with `generation` the one of the token to hand out.
+ *   ret_result   what became of it; 0 where the generation was not looked at. Also with SA_INVALID_GRANT.
+ *   ret_session  the session, with `generation` the one of the token to hand out.
  *
  * Returns SA_OK with SAME, ROTATED or REPLAYED; SA_INVALID_GRANT for the rest, for an unknown handle, another
  * client's, an ended or expired session, a user that is not active. A denial's record is committed as well.
