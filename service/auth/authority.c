@@ -1,7 +1,6 @@
 #include "service/auth/inside.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define QUEUE_MS     2000u
@@ -26,8 +25,8 @@ set_policy(struct sa_authority *authority)
 }
 
 /*
- * Half the cores, at least one, and never more than the memory for hashes holds of the dearest one that may
- * be stored: a worker that finds no memory would turn people away.
+ * Half the cores, at least one, and never more than the memory for hashes holds of new ones: a worker that
+ * finds no memory would turn people away.
  */
 static unsigned
 hash_threads(const struct sa_conf *conf, const struct sa_password_policy *policy)
@@ -50,14 +49,11 @@ static enum sa_status
 measure(struct sa_authority *authority)
 {
     char encoded[SA_PASSWORD_HASH_MAX + 1];
-    struct timespec before, after;
+    int64_t before = sa_clock_cpu_us();
 
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
     enum sa_status status =
         sa_password_make(&authority->policy, sa_bytes_of("how long does it take"), encoded);
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
-    int64_t micros = (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
-    authority->hash_ms = (unsigned)(micros / 1000) + 1;
+    authority->hash_ms = (unsigned)((sa_clock_cpu_us() - before) / 1000) + 1;
     sa_authority_saw_hash(authority, authority->hash_ms);
     return status;
 }

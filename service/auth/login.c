@@ -1,7 +1,5 @@
 #include "service/auth/login.h"
 
-#include <time.h>
-
 #include "service/auth/inside.h"
 #include "service/crypto/password_cost.h"
 
@@ -9,16 +7,6 @@
 #define FILLER_LEN  (sizeof(FILLER) - 1)
 #define NAME_MAC    16u /* bytes of a mac that stand for a name */
 #define DEAREST_FOR 2   /* times the dearest hash */
-
-/* Time of this thread on a core: what a hash costs, whoever else computes. */
-static int64_t
-cpu_micros(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 enum sa_status
 sa_login_prove(struct sa_authority *authority, const struct sa_login_try *attempt, bool *ret_match,
@@ -32,11 +20,11 @@ sa_login_prove(struct sa_authority *authority, const struct sa_login_try *attemp
     }
     if (attempt->hash != NULL)
         sa_login_saw_hash(authority, attempt->hash);
-    int64_t before = cpu_micros();
+    int64_t before = sa_clock_cpu_us();
     enum sa_status status =
         sa_password_verify(&authority->policy, attempt->hash, attempt->password, ret_match);
     if (status == SA_OK)
-        sa_authority_saw_hash(authority, (unsigned)((cpu_micros() - before) / 1000) + 1);
+        sa_authority_saw_hash(authority, (unsigned)((sa_clock_cpu_us() - before) / 1000) + 1);
     else
         sa_buckets_give_back(authority->buckets, attempt->source, attempt->boot_ms);
     return status;

@@ -20,6 +20,15 @@ sa_clock_now(void)
     return (struct sa_now){.wall_ms = read_ms(CLOCK_REALTIME), .boot_ms = read_ms(CLOCK_BOOTTIME)};
 }
 
+int64_t
+sa_clock_cpu_us(void)
+{
+    struct timespec time = {0};
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
 static int
 hex_digit(char c)
 {

@@ -13,6 +13,9 @@ struct sa_now {
 
 struct sa_now sa_clock_now(void);
 
+/* Time that this thread has had on a core, microseconds: what work costs, whoever else computes. */
+int64_t sa_clock_cpu_us(void);
+
 /* The kernel's boot id (/proc/sys/kernel/random/boot_id), read once at start; zeros where it cannot be read.
  */
 void sa_clock_boot_id(uint8_t ret_id[SA_BOOT_ID_LEN]);

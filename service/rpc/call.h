@@ -38,7 +38,6 @@ struct sa_caller {
     enum sa_standing standing;
     bool has_uid; /* false: through a network gateway */
     uint32_t uid; /* effective, at connect time */
-    uint32_t gid;
     uint32_t pid;
     bool administrator; /* root, or in the administrators' group: standing at least SA_CALLER_ADMIN */
     char gateway[SA_CONF_WORD_MAX + 1]; /* "" for none */

@@ -1,5 +1,7 @@
 #include "origin.h"
 
+#include "service/rpc/shared.h"
+
 /* A field of a given message type, or NULL where the request's type has none or it is absent. */
 static const ProtobufCMessage *
 find_message(const ProtobufCMessage *request, const char *name, const ProtobufCMessageDescriptor *type)
@@ -46,12 +48,6 @@ sa_source_fits(enum sa_source_kind kind, const ProtobufCMessageDescriptor *type)
     return false;
 }
 
-static struct sa_bytes
-bytes_of(ProtobufCBinaryData data)
-{
-    return sa_bytes(data.data, data.len);
-}
-
 static void
 source_of_login(const struct sa_call *call, const struct sa_conf *conf, struct sa_source *ret_source)
 {
@@ -61,8 +57,8 @@ source_of_login(const struct sa_call *call, const struct sa_conf *conf, struct s
     if (said != NULL)
         origin = (struct sa_origin){
             .service = sa_bytes_of(said->service),
-            .rhost = bytes_of(said->rhost),
-            .tty = bytes_of(said->tty),
+            .rhost = rpc_bytes(said->rhost),
+            .tty = rpc_bytes(said->tty),
             .acting_uid = said->acting_uid,
         };
     sa_source_pam(&origin, &conf->login_console_services, ret_source);

@@ -9,8 +9,6 @@
 #include "service/rpc/page.h"
 #include "service/rpc/user_message.h"
 
-#define UID_MAX 4294967294u
-
 /* What a step on the hash lane leaves to the commit. */
 struct pending {
     struct sa_user *user;
@@ -106,7 +104,7 @@ rpc_user_import(struct sa_call *call, const Secauth__V1__ImportUserRequest *requ
         return sa_call_refuse(call, "shadow_line", rule);
     if (status != SA_OK)
         return status;
-    if (request->uid == NULL || request->uid->id > UID_MAX)
+    if (request->uid == NULL || request->uid->id > RPC_UID_MAX)
         return sa_call_refuse(call, "uid", RPC_RULE_UID);
     if (strlen(request->full_name) >= sizeof(user->full_name))
         return sa_call_refuse(call, "full_name", RPC_RULE_FULL_NAME);

@@ -4,7 +4,6 @@
 
 #include "service/auth/names.h"
 
-#define UID_MAX  4294967294u
 #define TIME_MAX 253402300799 /* the end of the year 9999 */
 #define DAYS_MAX 99999u
 
@@ -30,7 +29,7 @@ check(struct sa_call *call, const Secauth__V1__User *from)
 {
     if (!sa_name_is_user(sa_bytes_of(from->name)))
         return sa_call_refuse(call, "user.name", SA_RULE_USER_NAME);
-    if (from->uid == NULL || from->uid->id > UID_MAX)
+    if (from->uid == NULL || from->uid->id > RPC_UID_MAX)
         return sa_call_refuse(call, "user.uid", RPC_RULE_UID);
     if (strlen(from->full_name) > 255)
         return sa_call_refuse(call, "user.full_name", RPC_RULE_FULL_NAME);

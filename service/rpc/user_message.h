@@ -4,6 +4,7 @@
 
 #include "service/rpc/shared.h"
 
+#define RPC_UID_MAX        4294967294u /* -1 is nobody */
 #define RPC_RULE_UID       "0 to 4294967294; required"
 #define RPC_RULE_FULL_NAME "at most 255 bytes"
 

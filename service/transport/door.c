@@ -94,7 +94,6 @@ learn_caller(const struct sa_door *door, int fd, struct sa_caller *ret_caller)
         .via = door->via,
         .has_uid = true,
         .uid = peer.uid,
-        .gid = peer.gid,
         .pid = (uint32_t)peer.pid,
     };
     switch (door->via) {
