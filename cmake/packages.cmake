@@ -1,4 +1,4 @@
-# Everything from Debian 12's packages; README.md names them.
+# Everything from Debian 12's packages; tests/packages names them.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
