@@ -87,7 +87,7 @@ read_hash(struct sa_bytes field, const struct sa_password_policy *policy, struct
         return "a hash of at most 383 characters";
     memcpy(user->hash, field.data, field.len);
     user->hash[field.len] = '\0';
-    if (sa_password_inspect(policy, user->hash, &kind, NULL, &rule) != SA_OK)
+    if (sa_password_inspect(policy, user->hash, &kind, &rule) != SA_OK)
         return rule;
     if (kind == SA_PASSWORD_NONE)
         user->hash[0] = '\0';

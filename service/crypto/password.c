@@ -32,7 +32,7 @@ sa_password_kind_name(enum sa_password_kind kind)
 
 enum sa_status
 sa_password_inspect(const struct sa_password_policy *policy, const char *encoded,
-                    enum sa_password_kind *ret_kind, uint32_t *ret_memory_kib, const char **ret_rule)
+                    enum sa_password_kind *ret_kind, const char **ret_rule)
 {
     struct sa_password_cost cost;
 
@@ -49,8 +49,6 @@ sa_password_inspect(const struct sa_password_policy *policy, const char *encoded
         return SA_INVALID_ARGUMENT;
     }
     *ret_kind = cost.kind;
-    if (ret_memory_kib != NULL)
-        *ret_memory_kib = (uint32_t)cost.memory_kib;
     return SA_OK;
 }
 

@@ -36,15 +36,13 @@ const char *sa_password_kind_name(enum sa_password_kind kind);
 /*
  * Look at an encoded hash without computing anything.
  *
- *   ret_kind        written only on SA_OK.
- *   ret_memory_kib  what verifying it will take, in KiB; may be NULL.
+ *   ret_kind  written only on SA_OK.
  *
  * Returns SA_OK (SA_PASSWORD_NONE included), or SA_INVALID_ARGUMENT: not a hash that is understood, or over
  * the policy's limits; *ret_rule then says which, a constant.
  */
 SA_MUST_CHECK enum sa_status sa_password_inspect(const struct sa_password_policy *policy, const char *encoded,
-                                                 enum sa_password_kind *ret_kind, uint32_t *ret_memory_kib,
-                                                 const char **ret_rule);
+                                                 enum sa_password_kind *ret_kind, const char **ret_rule);
 
 /*
  * Make a hash with a fresh salt.

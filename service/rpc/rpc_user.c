@@ -41,7 +41,7 @@ reply_with(struct sa_call *call, const struct sa_user *user, Secauth__V1__User *
     enum sa_password_kind kind = SA_PASSWORD_NONE;
     const char *rule;
 
-    if (sa_password_inspect(&call->authority->policy, user->hash, &kind, NULL, &rule) != SA_OK)
+    if (sa_password_inspect(&call->authority->policy, user->hash, &kind, &rule) != SA_OK)
         kind = SA_PASSWORD_NONE; /* a limit was lowered since: it is of no use now */
     *ret_row = sa_arena_alloc(call->arena, sizeof(**ret_row));
     return *ret_row != NULL && rpc_put_user(call, user, kind, *ret_row) ? SA_OK : SA_NO_MEMORY;

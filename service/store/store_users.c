@@ -152,7 +152,7 @@ kind_of(const char *hash)
     enum sa_password_kind kind;
     const char *rule;
 
-    if (hash[0] == '\0' || sa_password_inspect(&ANY, hash, &kind, NULL, &rule) != SA_OK)
+    if (hash[0] == '\0' || sa_password_inspect(&ANY, hash, &kind, &rule) != SA_OK)
         return SA_PASSWORD_NONE;
     return kind;
 }

@@ -29,7 +29,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         return 0;
     if (!sa_name_is_user(sa_bytes_of(user->name)) || user->changed_s < 0 || user->not_after_s < 0)
         abort();
-    if (sa_password_inspect(&policy, user->hash, &kind, NULL, &rule) != SA_OK ||
+    if (sa_password_inspect(&policy, user->hash, &kind, &rule) != SA_OK ||
         (kind == SA_PASSWORD_NONE) != (user->hash[0] == '\0'))
         abort();
     return 0;
