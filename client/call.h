@@ -7,9 +7,7 @@
 #define SA_CALL_H
 
 #include "proto/decode.h"
-
-#define SA_ROOT_SOCKET "/run/secauth/root/root.sock" /* mode 0600, directory 0700: root's callers */
-#define SA_USER_SOCKET "/run/secauth/user.sock"      /* mode 0666: everybody else */
+#include "proto/sockets.h"
 
 #define SA_CALL_WORDS_MAX 256u
 

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define GATEWAY_SOCKETS "/run/secauth/gateway/"
-#define NAME_MAX_LEN    32u
+#include "proto/sockets.h"
+
+#define NAME_MAX_LEN 32u
 
 const char sa_gateway_usage[] =
     "usage: secauth-grpc --local PATH --upstream NAME [OPTIONS]\n"
@@ -15,7 +16,7 @@ const char sa_gateway_usage[] =
     "  --listen ADDRESS:PORT    serve gRPC with TLS\n"
     "  --cert FILE              the certificate and its chain, PEM\n"
     "  --key FILE               its private key, PEM, readable by its owner only\n"
-    "  --upstream NAME          the daemon's socket: " GATEWAY_SOCKETS "NAME.sock\n"
+    "  --upstream NAME          the daemon's socket: " SA_GATEWAY_DIR "/NAME.sock\n"
     "  --calls N                calls in flight, 1 to 65536 (1024)\n"
     "  --connections N          open connections, 1 to 16384 (what the descriptor limit carries)\n"
     "  --connections-per-peer N for one address, IPv6 /64 or uid, 1 to 16384 (256)\n"
@@ -79,7 +80,7 @@ read_upstream(const char *name, char ret_path[SA_GATEWAY_PATH_MAX])
 
     if (len == 0 || len > NAME_MAX_LEN || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != len)
         return "a gateway's name is 1 to 32 of a-z, 0-9, _ and -";
-    snprintf(ret_path, SA_GATEWAY_PATH_MAX, GATEWAY_SOCKETS "%s.sock", name);
+    snprintf(ret_path, SA_GATEWAY_PATH_MAX, SA_GATEWAY_DIR "/%s.sock", name);
     return NULL;
 }
 

@@ -4,13 +4,9 @@
 
 #include <sys/types.h>
 
+#include "proto/sockets.h"
 #include "service/transport/server.h"
 
-#define SA_RUN_DIR        "/run/secauth"
-#define SA_ROOT_DIR       SA_RUN_DIR "/root"
-#define SA_GATEWAY_DIR    SA_RUN_DIR "/gateway"
-#define SA_ROOT_SOCKET    SA_ROOT_DIR "/root.sock"
-#define SA_USER_SOCKET    SA_RUN_DIR "/user.sock"
 #define SA_SOCKET_WHY_MAX 256u
 
 /* All doors, in the order in which they are served: root, the gateways of the configuration, user. */

@@ -1,0 +1,13 @@
+/*
+ * Where the daemon listens: compiled in on both sides, so that nobody can be sent to another socket.
+ */
+#ifndef SA_PROTO_SOCKETS_H
+#define SA_PROTO_SOCKETS_H
+
+#define SA_RUN_DIR     "/run/secauth"
+#define SA_ROOT_DIR    "/run/secauth/root"           /* mode 0700 */
+#define SA_ROOT_SOCKET "/run/secauth/root/root.sock" /* mode 0600: root's callers */
+#define SA_GATEWAY_DIR "/run/secauth/gateway"        /* a gateway's socket in it is NAME.sock, mode 0660 */
+#define SA_USER_SOCKET "/run/secauth/user.sock"      /* mode 0666: everybody else */
+
+#endif
