@@ -25,23 +25,35 @@ sa_base64url(struct sa_bytes from, char *ret_text)
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
-enum sa_status
-sa_base64url_decode(struct sa_bytes text, uint8_t *ret_data, size_t size, size_t *ret_len)
+static enum sa_status
+decode(struct sa_bytes text, int variant, uint8_t *ret_data, size_t size, size_t *ret_len)
 {
     const char *end;
     size_t len;
 
-    /* libsodium 1.0.18 reads every byte from 0x80 on as `_`. */
+    /* libsodium 1.0.18 reads every byte from 0x80 on as the last character of the alphabet. */
     for (size_t i = 0; i < text.len; i++)
         if (text.data[i] >= 0x80)
             return SA_INVALID_ARGUMENT;
     /* One failed character in the middle and a short buffer both come back as an error or as an early end. */
-    if (sodium_base642bin(ret_data, size, (const char *)text.data, text.len, NULL, &len, &end,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+    if (sodium_base642bin(ret_data, size, (const char *)text.data, text.len, NULL, &len, &end, variant) !=
+            0 ||
         end != (const char *)text.data + text.len)
         return SA_INVALID_ARGUMENT;
     *ret_len = len;
     return SA_OK;
+}
+
+enum sa_status
+sa_base64url_decode(struct sa_bytes text, uint8_t *ret_data, size_t size, size_t *ret_len)
+{
+    return decode(text, sodium_base64_VARIANT_URLSAFE_NO_PADDING, ret_data, size, ret_len);
+}
+
+enum sa_status
+sa_base64_decode(struct sa_bytes text, uint8_t *ret_data, size_t size, size_t *ret_len)
+{
+    return decode(text, sodium_base64_VARIANT_ORIGINAL_NO_PADDING, ret_data, size, ret_len);
 }
 
 void

@@ -27,6 +27,10 @@ void sa_base64url(struct sa_bytes from, char *ret_text);
 SA_MUST_CHECK enum sa_status sa_base64url_decode(struct sa_bytes text, uint8_t *ret_data, size_t size,
                                                  size_t *ret_len);
 
+/* The same for base64's own alphabet (RFC 4648 section 4) without padding, as in PHC strings. */
+SA_MUST_CHECK enum sa_status sa_base64_decode(struct sa_bytes text, uint8_t *ret_data, size_t size,
+                                              size_t *ret_len);
+
 /* Lower-case hexadecimal; ret_text has 2 * from.len + 1 bytes. */
 void sa_hex(struct sa_bytes from, char *ret_text);
 

@@ -47,14 +47,11 @@ read_name(const char **at, const char *name)
 static bool
 read_base64(const char **at, uint8_t *ret_data, size_t size, size_t least, size_t *ret_len)
 {
-    size_t text_len = strcspn(*at, "$");
-    const char *end;
+    struct sa_bytes text = sa_bytes(*at, strcspn(*at, "$"));
 
-    if (sodium_base642bin(ret_data, size, *at, text_len, NULL, ret_len, &end, BASE64) != 0)
+    if (sa_base64_decode(text, ret_data, size, ret_len) != SA_OK || *ret_len < least)
         return false;
-    if (end != *at + text_len || *ret_len < least)
-        return false;
-    *at = end;
+    *at += text.len;
     return true;
 }
 
