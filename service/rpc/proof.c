@@ -39,6 +39,16 @@ rpc_forgive(struct sa_call *call)
     sa_buckets_give_back(call->authority->buckets, &call->source, call->now.boot_ms);
 }
 
+enum sa_status
+rpc_deny_proof(struct sa_call *call, const struct sa_audit *record, enum sa_status status)
+{
+    enum sa_status told = rpc_denied(call, record, status);
+
+    if (told != status && status == SA_INVALID_CREDENTIALS)
+        rpc_forgive(call);
+    return rpc_hold(call, told);
+}
+
 struct sa_user *
 rpc_keep_user(struct sa_call *call, const struct sa_user *user)
 {

@@ -24,6 +24,13 @@ SA_MUST_CHECK enum sa_status rpc_prove(struct sa_call *call, const char *hash, s
 void rpc_forgive(struct sa_call *call);
 
 /*
+ * Record a denial and hold it. A store that fails is told as such and counts against nobody: the unit that
+ * SA_INVALID_CREDENTIALS would have cost goes back.
+ */
+SA_MUST_CHECK enum sa_status rpc_deny_proof(struct sa_call *call, const struct sa_audit *record,
+                                            enum sa_status status);
+
+/*
  * A copy of a user in the call's arena, which is wiped with it: what one step leaves to the next. NULL
  * likewise.
  */

@@ -53,7 +53,7 @@ deny(struct sa_call *call, enum sa_status status, const char *reason)
 {
     struct sa_audit record = record_of(call, SA_OUTCOME_DENIED, reason);
 
-    return rpc_hold(call, rpc_denied(call, &record, status));
+    return rpc_deny_proof(call, &record, status);
 }
 
 /* What stands against this attempt, apart from the password; NULL for nothing. */

@@ -159,7 +159,7 @@ deny(struct sa_call *call)
 {
     struct sa_audit record = record_of(call, SA_OUTCOME_DENIED, change_of(call)->reason);
 
-    return rpc_hold(call, rpc_denied(call, &record, SA_INVALID_CREDENTIALS));
+    return rpc_deny_proof(call, &record, SA_INVALID_CREDENTIALS);
 }
 
 /* A password was proven: that is a decision, though nothing changes yet. */

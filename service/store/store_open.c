@@ -8,14 +8,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "service/base/log.h"
 #include "service/store/inside.h"
 
 #define EXIT_UNKNOWN_OUTCOME 70
 #define CHECKED_RECORDS      1000u
 
 static void
-leave(const char *why SA_UNUSED)
+leave(const char *why)
 {
+    sa_log(SA_LOG_ERROR, "ends, and learns the outcome from the file at its next start: %s", why);
     _exit(EXIT_UNKNOWN_OUTCOME);
 }
 
