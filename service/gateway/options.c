@@ -58,9 +58,11 @@ static const struct option table[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* NULL where the number is in its range, else the rule. */
+/* NULL where the number is in its range, 1 to a constant, else the rule. */
+#define READ_NUMBER(text, max, ret_number)                                                                   \
+    read_number(text, max, "the number is out of its range, 1 to " #max, ret_number)
 static const char *
-read_number(const char *text, unsigned max, unsigned *ret_number)
+read_number(const char *text, unsigned max, const char *rule, unsigned *ret_number)
 {
     unsigned long number = 0;
     char *end = NULL;
@@ -68,7 +70,7 @@ read_number(const char *text, unsigned max, unsigned *ret_number)
     if (text[0] >= '0' && text[0] <= '9' && strlen(text) < 10)
         number = strtoul(text, &end, 10);
     if (end == NULL || *end != '\0' || number < 1 || number > max)
-        return "the number is out of its range";
+        return rule;
     *ret_number = (unsigned)number;
     return NULL;
 }
@@ -103,15 +105,15 @@ take_option(struct sa_gateway_options *options, int id, const char *value)
     case UPSTREAM:
         return read_upstream(value, options->upstream);
     case CALLS:
-        return read_number(value, 65536, &options->calls);
+        return READ_NUMBER(value, 65536, &options->calls);
     case CONNECTIONS:
-        return read_number(value, 16384, &options->connections);
+        return READ_NUMBER(value, 16384, &options->connections);
     case PER_PEER:
-        return read_number(value, 16384, &options->connections_per_peer);
+        return READ_NUMBER(value, 16384, &options->connections_per_peer);
     case HANDSHAKE:
-        return read_number(value, 60, &options->handshake_seconds);
+        return READ_NUMBER(value, 60, &options->handshake_seconds);
     case DRAIN:
-        return read_number(value, 300, &options->drain_seconds);
+        return READ_NUMBER(value, 300, &options->drain_seconds);
     case VERBOSE:
         options->verbose = true;
         return NULL;
@@ -150,14 +152,15 @@ sa_gateway_options_read(int argc, char **argv, struct sa_gateway_options *ret_op
     struct sa_gateway_options options = {
         .calls = 1024, .connections_per_peer = 256, .handshake_seconds = 5, .drain_seconds = 10};
     const char *rule;
-    int id;
+    int id, row;
 
     optind = 0; /* a fresh start, also in tests that read more than one command line */
     opterr = 0;
-    while ((id = getopt_long(argc, argv, "", table, NULL)) != -1) {
+    while ((id = getopt_long(argc, argv, "", table, &row)) != -1) {
         rule = take_option(&options, id, optarg);
         if (rule != NULL) {
-            snprintf(ret_why, size, "%s: %s", argv[optind - 1], rule);
+            snprintf(ret_why, size, "%s%s: %s", id == '?' ? "" : "--",
+                     id == '?' ? argv[optind - 1] : table[row].name, rule);
             return SA_INVALID_ARGUMENT;
         }
     }
