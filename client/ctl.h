@@ -111,8 +111,7 @@ SA_MUST_CHECK enum sa_ctl_exit sa_ctl_call(struct sa_ctl *ctl, const ProtobufCSe
 
 /*
  * The same for an rpc whose response says no more than `accepted`; says `done` (printf) when it was, or
- * prints
- * {"accepted": true}.
+ * prints {"accepted": true}.
  */
 SA_MUST_CHECK enum sa_ctl_exit sa_ctl_do(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service,
                                          const char *rpc, const ProtobufCMessage *request, const char *done,

@@ -79,11 +79,11 @@ from_enum(const ProtobufCEnumDescriptor *type, int number)
 
     if (value == NULL)
         return json_integer(number);
+    /* An underscore before each capital but the first, and one after the last letter: the counts agree. */
     for (const char *name = type->short_name; *name != '\0'; name++)
-        prefix += 1 + (isupper((unsigned char)*name) !=
-                       0); /* an underscore before each capital but the first ... */
+        prefix += isupper((unsigned char)*name) ? 2 : 1;
     if (prefix >= strlen(value->name))
-        prefix = 0; /* ... and one after the last letter: the counts agree */
+        prefix = 0;
     for (size_t i = 0; i + 1 < sizeof(text) && value->name[prefix + i] != '\0'; i++)
         text[i] = (char)tolower((unsigned char)value->name[prefix + i]);
     return json_string(text);

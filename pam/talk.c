@@ -30,8 +30,8 @@ converse(const struct sa_login *login, int style, const char *text, char **ret_a
     if (conversation->conv == NULL)
         return PAM_CONV_ERR;
     int code = conversation->conv(1, &messages, &responses, conversation->appdata_ptr);
-    if (code == PAM_SUCCESS &&
-        responses != NULL) { /* on failure libpam's rule is that there is nothing to free */
+    /* On failure libpam's rule is that there is nothing to free. */
+    if (code == PAM_SUCCESS && responses != NULL) {
         *ret_answer = responses[0].resp;
         free(responses);
     }
