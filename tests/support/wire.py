@@ -26,8 +26,8 @@ STATUS = {int(wire): name for name, wire in
 
 
 def _messages():
-    """Every message of the contract, by its name."""
-    protos = sorted(str(p.relative_to(PROJECT / "proto")) for p in (PROJECT / "proto/secauth").rglob("*.proto"))
+    """Every message of the contract, and those of google.rpc, by its name."""
+    protos = sorted(str(p.relative_to(PROJECT / "proto")) for p in (PROJECT / "proto").rglob("*.proto"))
     found = {}
     with tempfile.TemporaryDirectory() as out:
         subprocess.run(["protoc", f"-I{PROJECT}/proto", f"--python_out={out}", *protos], check=True)
