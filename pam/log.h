@@ -5,8 +5,8 @@
  * host program, as descriptor 0 where that is free, and only closelog(3) would take it back, together with
  * the program's own settings.
  */
-#ifndef SA_LOG_H
-#define SA_LOG_H
+#ifndef SA_PAM_LOG_H
+#define SA_PAM_LOG_H
 
 #include "pam/login.h"
 

@@ -2,8 +2,8 @@
  * One entry's view of a login: what libpam, the name service and the kernel say about it, in the words of the
  * contract. Lives on the entry's stack; borrows from the PAM handle; holds no secret.
  */
-#ifndef SA_LOGIN_H
-#define SA_LOGIN_H
+#ifndef SA_PAM_LOGIN_H
+#define SA_PAM_LOGIN_H
 
 #include <security/pam_modules.h>
 
