@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "service/base/clock.h"
 
@@ -18,6 +19,8 @@ struct sa_lane_queue {
     pthread_cond_t work;
     pthread_t *threads;
     unsigned started;
+    unsigned awake;  /* threads that do not wait for a job */
+    unsigned eager;  /* so many may be awake whatever is queued: the cores */
     unsigned queued; /* jobs */
     unsigned queued_ordinary;
     unsigned turn;
@@ -138,8 +141,11 @@ wait_for_job(struct sa_lane_queue *lane, bool *ret_stopping)
     struct sa_job *job;
 
     pthread_mutex_lock(&lane->lock);
-    while ((job = take(lane)) == NULL && !lane->stopping)
+    while ((job = take(lane)) == NULL && !lane->stopping) {
+        lane->awake--;
         pthread_cond_wait(&lane->work, &lane->lock);
+        lane->awake++;
+    }
     *ret_stopping = lane->stopping;
     pthread_mutex_unlock(&lane->lock);
     return job;
@@ -183,6 +189,8 @@ sa_lane_start(const struct sa_lane_options *options)
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->work, NULL);
     made->options = *options;
+    made->awake = options->threads;
+    made->eager = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     SA_OWN(sa_lane_queue) lane = made;
     lane->threads = calloc(options->threads, sizeof(*lane->threads));
     if (lane->threads == NULL || !start_threads(lane))
@@ -213,6 +221,17 @@ sa_lane_free(struct sa_lane_queue *lane)
     free(lane);
 }
 
+/*
+ * Whether a job is worth another thread. A thread that is awake looks for the next job before it sleeps, so
+ * beyond the cores one is woken only where more jobs wait than threads are awake, which may all be waiting
+ * for a commit. Waking one a job cost a third of the daemon's time.
+ */
+static bool
+wants_thread(const struct sa_lane_queue *lane)
+{
+    return lane->awake < lane->eager || lane->queued > lane->awake;
+}
+
 enum sa_status
 sa_lane_submit(struct sa_lane_queue *lane, struct sa_job *job)
 {
@@ -223,10 +242,12 @@ sa_lane_submit(struct sa_lane_queue *lane, struct sa_job *job)
         put(lane, slot, job);
     else
         lane->refused++;
+    bool wake = taken && wants_thread(lane);
     pthread_mutex_unlock(&lane->lock);
     if (!taken)
         return SA_OVERLOADED;
-    pthread_cond_signal(&lane->work);
+    if (wake)
+        pthread_cond_signal(&lane->work);
     return SA_OK;
 }
 
