@@ -250,6 +250,8 @@ open_server(struct daemon *daemon)
         .conf = &daemon->confs->conf,
         .find = sa_table_find,
         .done = sa_server_done,
+        .store = daemon->store,
+        .resume = sa_server_done,
     };
     struct sa_server_options sockets = {
         .conf = &daemon->confs->conf,

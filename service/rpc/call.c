@@ -14,6 +14,16 @@ sa_call_then(struct sa_call *call, enum sa_lane lane, sa_step step)
     return SA_UNSET; /* the last step says */
 }
 
+enum sa_status
+sa_call_commit(struct sa_call *call, struct sa_work *commit, sa_step step)
+{
+    if (commit == NULL)
+        return SA_NO_MEMORY;
+    call->commit = commit;
+    call->next_step = step;
+    return SA_UNSET; /* the step says */
+}
+
 void
 sa_call_after(struct sa_call *call, enum sa_lane lane, sa_step step)
 {

@@ -93,9 +93,11 @@ struct sa_call {
     bool kept;   /* before sa_call_then: on the hash lane a place is kept for it (set for a console) */
     void *state; /* what one step leaves to the next; in the arena */
 
-    /* Set by sa_call_then and sa_call_after: */
+    /* Set by sa_call_then, sa_call_commit and sa_call_after: */
     sa_step next_step;
     enum sa_lane next_lane;
+    struct sa_work *commit;   /* next_step waits for this part of a commit */
+    enum sa_status committed; /* what became of it */
     sa_step after_step;
     enum sa_lane after_lane;
 };
@@ -103,6 +105,14 @@ struct sa_call {
 /* Go on with `step` on another lane: `return sa_call_then(call, SA_LANE_HASH, step);`. Its status is the
  * call's. */
 enum sa_status sa_call_then(struct sa_call *call, enum sa_lane lane, sa_step step);
+
+/*
+ * Commit, and go on with `step` afterwards: `return sa_call_commit(call, sa_store_audit_work(...), step);`.
+ * No thread waits meanwhile, which is what the calls that services make all day are worth. The step finds the
+ * outcome in call->committed; it runs on the loop's thread, so it fills in the reply and does no more. NULL
+ * for `commit` is lack of memory. All that the part points to lives in the call's arena.
+ */
+enum sa_status sa_call_commit(struct sa_call *call, struct sa_work *commit, sa_step step);
 
 /* Run `step` on a lane once the answer has left (a rehash); dropped when the lane is full. Its status is
  * ignored. */

@@ -147,7 +147,28 @@ submit(struct sa_exchange *exchange)
     return sa_lane_submit(exchange->dispatch->lanes[exchange->lane], &exchange->job);
 }
 
-/* Run steps for as long as they stay on this lane; hand over to the next lane, or finish. */
+/* On the writer's thread. */
+static void
+committed(void *user, enum sa_status status)
+{
+    struct sa_exchange *exchange = user;
+
+    exchange->call.committed = status;
+    exchange->dispatch->options.resume(exchange);
+}
+
+/* The call goes on, on another thread, as soon as its part is handed over: nothing of it is touched
+ * afterwards. */
+static void
+hand_to_writer(struct sa_exchange *exchange)
+{
+    struct sa_work *part = exchange->call.commit;
+
+    exchange->call.commit = NULL;
+    sa_store_submit(exchange->dispatch->options.store, part, committed, exchange);
+}
+
+/* Run steps for as long as they stay on this lane; hand over to the writer or the next lane, or finish. */
 static void
 advance(struct sa_exchange *exchange)
 {
@@ -161,12 +182,23 @@ advance(struct sa_exchange *exchange)
             return;
         }
         exchange->step = call->next_step;
+        if (call->commit != NULL) {
+            hand_to_writer(exchange);
+            return;
+        }
         if (call->next_lane != exchange->lane && call->next_lane != SA_LANE_INLINE)
             break;
     }
     exchange->lane = call->next_lane;
     if (submit(exchange) != SA_OK)
         finish(exchange, SA_OVERLOADED);
+}
+
+void
+sa_dispatch_resume(struct sa_exchange *exchange)
+{
+    exchange->lane = SA_LANE_INLINE;
+    advance(exchange);
 }
 
 static void

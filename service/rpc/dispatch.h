@@ -51,7 +51,9 @@ struct sa_dispatch_options {
     const struct sa_method *(*find)(struct sa_bytes name); /* sa_table_find */
     unsigned hash_threads;
     unsigned hash_queue;
-    void (*done)(struct sa_exchange *exchange); /* any thread; called once for each sa_dispatch_call */
+    void (*done)(struct sa_exchange *exchange);   /* any thread; called once for each sa_dispatch_call */
+    struct sa_store *store;                       /* of sa_call_commit */
+    void (*resume)(struct sa_exchange *exchange); /* the writer's thread; leads to sa_dispatch_resume */
 };
 
 /* Start the lanes. NULL where there is no memory or thread. The options' pointers outlive it. */
@@ -78,6 +80,9 @@ struct sa_exchange *sa_exchange_new(struct sa_dispatch *dispatch);
  * read, not kept; the caller wipes the body. Never waits.
  */
 void sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *incoming);
+
+/* A commit that a call waited for is over: carry the call on. On the loop's thread; leads to `done`. */
+void sa_dispatch_resume(struct sa_exchange *exchange);
 
 /* The answer has left, or nobody waits for it: run what comes after it, then wipe and free. */
 void sa_exchange_end(struct sa_exchange *exchange);

@@ -51,6 +51,19 @@ audit_session(struct sa_audit *record, const struct sa_session *session)
     record->session_id = session->id;
 }
 
+/* The reply is there already; it leaves if, and only if, its record is on the disk. */
+static enum sa_status
+issued(struct sa_call *call)
+{
+    return call->committed;
+}
+
+static enum sa_status
+commit(struct sa_call *call, const struct sa_audit *record)
+{
+    return sa_call_commit(call, sa_store_audit_work(call->arena, record), issued);
+}
+
 /* ---- IssueToken: client_credentials (RFC 6749 section 4.4) ---- */
 
 enum sa_status
@@ -67,7 +80,7 @@ rpc_token_issue(struct sa_call *call, const Secauth__V1__IssueTokenRequest *requ
         status = rpc_authenticate_client(call, request->client, &client);
     if (status != SA_OK)
         return status;
-    record.client_id = client->id;
+    record.client_id = request->client->client_id;
     if (client->kind != SA_CLIENT_CONFIDENTIAL || !sa_client_may(client, SA_GRANT_CLIENT_CREDENTIALS))
         return refuse(call, &record, SA_UNAUTHORIZED_CLIENT);
     status = sa_scope_grant(client, NULL, &wanted, &granted);
@@ -75,7 +88,7 @@ rpc_token_issue(struct sa_call *call, const Secauth__V1__IssueTokenRequest *requ
         return refuse(call, &record, status);
     struct sa_token_subject subject = {client, NULL, sa_token_ttl(call->authority, client)};
     status = prepare(call, &subject, &granted, &record, &reply->grant);
-    return status == SA_OK ? sa_store_audit(call->authority->store, &record) : status;
+    return status == SA_OK ? commit(call, &record) : status;
 }
 
 /* ---- IssueAttestedToken: the kernel says which uid asks, the id says which of its sessions ---- */
@@ -135,12 +148,15 @@ rpc_token_issue_attested(struct sa_call *call, const Secauth__V1__IssueAttestedT
 
 /* ---- RefreshToken (RFC 6749 section 6, RFC 9700 section 4.14) ---- */
 
+/* In the call's arena: the commit outlives the step that prepares it. */
 struct refreshing {
-    const Secauth__V1__RefreshTokenRequest *request;
     struct sa_refresh_token presented;
-    struct sa_client *client;
+    struct sa_client *client; /* for the first step only */
     struct sa_scope_request wanted;
-    struct sa_refresh row; /* what is presented to the store */
+    struct sa_session session;      /* as it was when the token was presented */
+    struct sa_refresh row;          /* what is presented to the store */
+    struct sa_refreshed refreshed;  /* what the store made of it */
+    Secauth__V1__TokenGrant *grant; /* NULL: there is nothing to hand out */
 };
 
 /*
@@ -148,9 +164,9 @@ struct refreshing {
  * leaves the token that was presented as good as it was.
  */
 static enum sa_status
-prepare_refresh(struct sa_call *call, struct refreshing *refreshing, const struct sa_session *session,
-                struct sa_audit *record, Secauth__V1__TokenGrant **ret_grant)
+prepare_refresh(struct sa_call *call, struct refreshing *refreshing, struct sa_audit *record)
 {
+    const struct sa_session *session = &refreshing->session;
     struct sa_granted granted;
     bool open = false;
 
@@ -164,54 +180,64 @@ prepare_refresh(struct sa_call *call, struct refreshing *refreshing, const struc
         return status;
     struct sa_token_subject subject = {refreshing->client, session,
                                        sa_token_ttl(call->authority, refreshing->client)};
-    return prepare(call, &subject, &granted, record, ret_grant);
+    return prepare(call, &subject, &granted, record, &refreshing->grant);
 }
 
 /* The token to hand out next: the same one, or the successor that follows from it. */
 static enum sa_status
-put_refresh(struct sa_call *call, const struct refreshing *refreshing, enum sa_refresh_result result,
-            uint32_t generation, Secauth__V1__TokenGrant *grant)
+put_refresh(struct sa_call *call, const struct refreshing *refreshing)
 {
     struct sa_refresh_token next = refreshing->presented;
+    Secauth__V1__TokenGrant *grant = refreshing->grant;
     char text[SA_REFRESH_LEN + 1];
 
-    next.generation = generation;
+    next.generation = refreshing->refreshed.generation;
     sa_refresh_format(call->authority->keyring, &next, text);
     bool put = rpc_put_bytes(call, sa_bytes(text, SA_REFRESH_LEN), &grant->refresh_token);
-    grant->replayed = result == SA_REFRESH_REPLAYED;
+    grant->replayed = refreshing->refreshed.result == SA_REFRESH_REPLAYED;
     sa_wipe(text, sizeof(text));
     sa_wipe(&next, sizeof(next));
     return put ? SA_OK : SA_NO_MEMORY;
 }
 
+/* ---- second step: the store has spoken ---- */
+
+static enum sa_status
+refreshed(struct sa_call *call)
+{
+    struct refreshing *refreshing = call->state;
+    Secauth__V1__RefreshTokenResponse *reply = (Secauth__V1__RefreshTokenResponse *)call->reply;
+
+    if (call->committed != SA_OK)
+        return call->committed;
+    if (refreshing->grant == NULL)
+        return SA_INVALID_GRANT;
+    reply->grant = refreshing->grant;
+    return put_refresh(call, refreshing);
+}
+
+/* ---- first step ---- */
+
 /* Present it. Where there is nothing to hand out, the store still says what it was, and records it. */
 static enum sa_status
-present(struct sa_call *call, struct refreshing *refreshing, Secauth__V1__TokenGrant **ret_grant)
+present(struct sa_call *call, struct refreshing *refreshing, const char *client_id)
 {
     struct sa_audit record = sa_call_audit(call, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, NULL);
-    struct sa_store *store = call->authority->store;
-    Secauth__V1__TokenGrant *grant = NULL;
-    enum sa_refresh_result result;
-    struct sa_session session;
 
-    record.client_id = refreshing->client->id;
-    enum sa_status status =
-        sa_store_session_by_handle(store, refreshing->row.handle_mac, call->now.wall_ms, &session);
+    record.client_id = client_id;
+    enum sa_status status = sa_store_session_by_handle(call->authority->store, refreshing->row.handle_mac,
+                                                       call->now.wall_ms, &refreshing->session);
     if (status != SA_OK && status != SA_NOT_FOUND)
         return status;
-    if (status == SA_OK && session.client_row == refreshing->client->row) {
-        audit_session(&record, &session);
-        status = prepare_refresh(call, refreshing, &session, &record, &grant);
+    if (status == SA_OK && refreshing->session.client_row == refreshing->client->row) {
+        audit_session(&record, &refreshing->session);
+        status = prepare_refresh(call, refreshing, &record);
         if (status != SA_OK)
             return refuse(call, &record, status);
     }
-    status = sa_store_refresh(store, &refreshing->row, &record, &result, &session);
-    if (status != SA_OK)
-        return status;
-    if (grant == NULL)
-        return SA_INVALID_GRANT;
-    *ret_grant = grant;
-    return put_refresh(call, refreshing, result, session.generation, grant);
+    return sa_call_commit(
+        call, sa_store_refresh_work(call->arena, &refreshing->row, &record, &refreshing->refreshed),
+        refreshed);
 }
 
 /* Shape and tag come first, before any I/O (design section 7). */
@@ -227,28 +253,38 @@ read_presented(struct sa_call *call, struct sa_bytes text, struct sa_refresh_tok
     return SA_INVALID_GRANT;
 }
 
+static void
+fill_row(const struct sa_call *call, struct refreshing *refreshing)
+{
+    refreshing->row = (struct sa_refresh){.generation = refreshing->presented.generation,
+                                          .client_row = refreshing->client->row,
+                                          .now = call->now};
+    memcpy(refreshing->row.boot_id, call->authority->boot_id, SA_BOOT_ID_LEN);
+    sa_refresh_lookup(call->authority->keyring, &refreshing->presented, refreshing->row.handle_mac);
+}
+
 enum sa_status
 rpc_token_refresh(struct sa_call *call, const Secauth__V1__RefreshTokenRequest *request,
-                  Secauth__V1__RefreshTokenResponse *reply)
+                  SA_UNUSED Secauth__V1__RefreshTokenResponse *reply)
 {
-    struct refreshing refreshing = {.request = request};
+    struct refreshing *refreshing = sa_arena_alloc(call->arena, sizeof(*refreshing));
     SA_OWN(sa_client) client = NULL;
 
-    enum sa_status status = rpc_read_tokens(call, request->tokens, &refreshing.wanted);
+    if (refreshing == NULL)
+        return SA_NO_MEMORY;
+    call->state = refreshing;
+    enum sa_status status = rpc_read_tokens(call, request->tokens, &refreshing->wanted);
     if (status == SA_OK)
-        status = read_presented(call, rpc_bytes(request->refresh_token), &refreshing.presented);
+        status = read_presented(call, rpc_bytes(request->refresh_token), &refreshing->presented);
     if (status == SA_OK)
         status = rpc_authenticate_client(call, request->client, &client);
     if (status == SA_OK && !sa_client_may(client, SA_GRANT_REFRESH))
         status = SA_UNAUTHORIZED_CLIENT;
-    if (status == SA_OK) {
-        refreshing.client = client;
-        refreshing.row = (struct sa_refresh){
-            .generation = refreshing.presented.generation, .client_row = client->row, .now = call->now};
-        memcpy(refreshing.row.boot_id, call->authority->boot_id, SA_BOOT_ID_LEN);
-        sa_refresh_lookup(call->authority->keyring, &refreshing.presented, refreshing.row.handle_mac);
-        status = present(call, &refreshing, &reply->grant);
-    }
-    sa_wipe(&refreshing, sizeof(refreshing));
+    if (status != SA_OK)
+        return status;
+    refreshing->client = client;
+    fill_row(call, refreshing);
+    status = present(call, refreshing, request->client->client_id);
+    refreshing->client = NULL;
     return status;
 }

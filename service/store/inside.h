@@ -16,7 +16,8 @@
 /* ---- writing ---- */
 
 /*
- * One caller's part in a commit. It lives on the caller's stack until the writer posts `done`.
+ * One caller's part in a commit. It lives on the caller's stack until the writer posts `done`, or in an arena
+ * until the writer has called `finished`.
  *
  * `run` works in a savepoint of its own. SA_OK keeps what it did, anything else undoes it, unless it set
  * `keep`: a denial with something to commit. SA_STORAGE and SA_NO_MEMORY take the whole batch with them. It
@@ -33,6 +34,8 @@ struct sa_work {
     int64_t uid_removed;
     enum sa_status status;
     struct sa_work *next;
+    void (*finished)(void *user, enum sa_status status); /* NULL: somebody waits for `done` */
+    void *user;
     sem_t done;
 };
 

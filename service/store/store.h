@@ -16,6 +16,7 @@
 #ifndef SA_STORE_H
 #define SA_STORE_H
 
+#include "proto/decode.h" /* struct sa_arena */
 #include "service/base/clock.h"
 #include "service/crypto/encode.h"
 #include "service/crypto/jwt.h"
@@ -76,10 +77,30 @@ struct sa_store_stats {
 SA_MUST_CHECK enum sa_status sa_store_stats(struct sa_store *store, int64_t now_ms,
                                             struct sa_store_stats *ret_stats);
 
+/*
+ * A writing function's part of a commit, prepared in an arena for somebody who does not want to wait on a
+ * thread of its own: sa_store_audit_work, sa_store_refresh_work. All that it points to lives as long as the
+ * arena.
+ */
+struct sa_work;
+
+/*
+ * Hand a part to the writer.
+ *
+ *   finished  called once, on the writer's thread, after the commit or its failure: with the status that the
+ *             writing function would have returned. It must not wait. It is called for every part that was
+ * handed over before a writing function that has returned since.
+ */
+void sa_store_submit(struct sa_store *store, struct sa_work *work,
+                     void (*finished)(void *user, enum sa_status status), void *user);
+
 /* ---- audit ---- */
 
 /* Commit a decision that changes nothing else. */
 SA_MUST_CHECK enum sa_status sa_store_audit(struct sa_store *store, const struct sa_audit *audit);
+
+/* The same as a part for sa_store_submit; NULL for lack of memory. */
+struct sa_work *sa_store_audit_work(struct sa_arena *arena, const struct sa_audit *audit);
 
 struct sa_audit_query {
     uint64_t after_sequence;
@@ -351,6 +372,19 @@ SA_MUST_CHECK enum sa_status sa_store_refresh(struct sa_store *store, const stru
                                               const struct sa_audit *audit,
                                               enum sa_refresh_result *ret_result,
                                               struct sa_session *ret_session);
+
+/* What a granted refresh needs to know. */
+struct sa_refreshed {
+    enum sa_refresh_result result;
+    uint32_t generation; /* of the token to hand out */
+};
+
+/*
+ * The same as a part for sa_store_submit; NULL for lack of memory. `refresh` and `refreshed` live in the
+ * arena, too; `refreshed` may be read once the part has finished with SA_OK.
+ */
+struct sa_work *sa_store_refresh_work(struct sa_arena *arena, const struct sa_refresh *refresh,
+                                      const struct sa_audit *audit, struct sa_refreshed *refreshed);
 
 /* ---- revoked access tokens ---- */
 

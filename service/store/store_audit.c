@@ -190,6 +190,16 @@ sa_store_audit(struct sa_store *store, const struct sa_audit *audit)
     return sa_store_write(store, &work);
 }
 
+struct sa_work *
+sa_store_audit_work(struct sa_arena *arena, const struct sa_audit *audit)
+{
+    struct sa_work *work = sa_arena_alloc(arena, sizeof(*work));
+
+    if (work != NULL)
+        *work = sa_work(NULL, NULL, audit);
+    return work;
+}
+
 struct listing {
     const struct sa_audit_query *query;
     struct sa_audit_row *rows;

@@ -11,6 +11,7 @@ struct moment {
 
 struct presenting {
     const struct sa_refresh *refresh;
+    struct sa_refreshed *refreshed; /* NULL where the caller wants the whole session */
     enum sa_refresh_result result;
     struct sa_session session;
     int64_t number;
@@ -228,6 +229,8 @@ present(struct sa_sql *sql, struct sa_work *work)
     work->record.outcome = SAYINGS[presenting->result].outcome;
     work->record.reason = SAYINGS[presenting->result].reason;
     work->keep = true;
+    if (presenting->refreshed != NULL)
+        *presenting->refreshed = (struct sa_refreshed){presenting->result, session->generation};
     if (work->record.outcome == SA_OUTCOME_GRANTED)
         return SA_OK;
     work->record.detail = NULL;
@@ -247,4 +250,18 @@ sa_store_refresh(struct sa_store *store, const struct sa_refresh *refresh, const
     if (status == SA_OK)
         *ret_session = presenting.session;
     return status;
+}
+
+struct sa_work *
+sa_store_refresh_work(struct sa_arena *arena, const struct sa_refresh *refresh, const struct sa_audit *audit,
+                      struct sa_refreshed *refreshed)
+{
+    struct presenting *presenting = sa_arena_alloc(arena, sizeof(*presenting));
+    struct sa_work *work = sa_arena_alloc(arena, sizeof(*work));
+
+    if (presenting == NULL || work == NULL)
+        return NULL;
+    *presenting = (struct presenting){.refresh = refresh, .refreshed = refreshed};
+    *work = sa_work(present, presenting, audit);
+    return work;
 }

@@ -147,7 +147,10 @@ answer(struct sa_work *batch, bool written)
         next = work->next;
         if (!written)
             work->status = SA_STORAGE;
-        sem_post(&work->done);
+        if (work->finished != NULL)
+            work->finished(work->user, work->status);
+        else
+            sem_post(&work->done);
     }
 }
 
@@ -226,6 +229,15 @@ sa_store_write(struct sa_store *store, struct sa_work *work)
         assert(errno == EINTR);
     sem_destroy(&work->done);
     return work->status;
+}
+
+void
+sa_store_submit(struct sa_store *store, struct sa_work *work,
+                void (*finished)(void *user, enum sa_status status), void *user)
+{
+    work->finished = finished;
+    work->user = user;
+    enqueue(&store->writer, work);
 }
 
 unsigned

@@ -46,6 +46,10 @@ sa_conn_answer(struct sa_exchange *exchange)
     struct sa_conn *conn = exchange->owner;
     struct sa_server *server = conn->door->server;
 
+    if (!exchange->answered) {
+        sa_dispatch_resume(exchange); /* and it comes back here */
+        return;
+    }
     if (conn->fd < 0 || exchange->cancelled) {
         discard(exchange);
         return;

@@ -378,7 +378,8 @@ sa_server_free(struct sa_server *server)
         sa_conn_close(TAILQ_FIRST(&server->all));
     while ((held = sa_held_due(&server->held, INT64_MAX)) != NULL)
         sa_conn_release(held);
-    take_answers(server); /* to nobody */
+    while (atomic_load(&server->done) != NULL)
+        take_answers(server); /* to nobody */
     sa_conn_bury(server);
     free(server->held.heap);
     close_if_open(server->epoll);

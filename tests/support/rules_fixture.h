@@ -8,6 +8,7 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <semaphore.h>
 
 #include "service/auth/inside.h"
 #include "service/rpc/handlers.h"
@@ -133,6 +134,36 @@ rig_network(const char *address)
 
 /* ---- calls ---- */
 
+/* What became of a part of a commit. */
+struct rig_commit {
+    sem_t over;
+    enum sa_status status;
+};
+
+static inline void
+rig_committed(void *user, enum sa_status status)
+{
+    struct rig_commit *commit = user;
+
+    commit->status = status;
+    sem_post(&commit->over);
+}
+
+/* Hand a call's part to the writer, as dispatch would, and wait for it. */
+static inline void
+rig_commit(struct rig *rig, struct sa_call *call)
+{
+    struct rig_commit commit = {.status = SA_UNSET};
+
+    sem_init(&commit.over, 0, 0);
+    sa_store_submit(rig->authority->store, call->commit, rig_committed, &commit);
+    while (sem_wait(&commit.over) != 0)
+        continue;
+    sem_destroy(&commit.over);
+    call->commit = NULL;
+    call->committed = commit.status;
+}
+
 /*
  * Run a method through all its steps, as the lanes would, and the one after the answer too. The reply lives
  * until the next call.
@@ -163,6 +194,8 @@ rig_call(struct rig *rig, struct sa_caller caller, const char *name, const Proto
     while (call->next_step != NULL) {
         sa_step step = call->next_step;
         call->next_step = NULL;
+        if (call->commit != NULL)
+            rig_commit(rig, call);
         if (rig->between != NULL)
             rig->between(rig);
         status = step(call);
