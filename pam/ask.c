@@ -93,7 +93,7 @@ without_daemon(const struct sa_login *login)
 {
     const uint32_t *uid = login->uid == NULL ? NULL : &login->uid->id;
 
-    return sa_managed_may_hold(SA_MANAGED_PATH, uid) ? PAM_AUTHINFO_UNAVAIL : PAM_USER_UNKNOWN;
+    return sa_managed_may_hold(SA_MANAGED_FILE, uid) ? PAM_AUTHINFO_UNAVAIL : PAM_USER_UNKNOWN;
 }
 
 int

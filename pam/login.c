@@ -61,7 +61,6 @@ gather_origin(struct sa_login *login)
     origin->service = login->service;
     origin->rhost = bytes_of(item_of(login->pamh, PAM_RHOST), SA_LOGIN_RHOST_MAX);
     origin->tty = bytes_of(item_of(login->pamh, PAM_TTY), SA_LOGIN_TTY_MAX);
-    origin->ruser = bytes_of(item_of(login->pamh, PAM_RUSER), SA_LOGIN_RUSER_MAX);
     origin->acting_uid = getuid();
     origin->login_uid = kernel_id("/proc/self/loginuid", &login->login_uid);
     origin->audit_session = kernel_id("/proc/self/sessionid", &login->audit_session);

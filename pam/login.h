@@ -14,7 +14,6 @@
 #define SA_LOGIN_SERVICE_MAX 64u   /* these four are the contract's (common.proto) */
 #define SA_LOGIN_RHOST_MAX   255u
 #define SA_LOGIN_TTY_MAX     64u
-#define SA_LOGIN_RUSER_MAX   256u
 
 /* The six entries are what the module exports. */
 #define SA_ENTRY __attribute__((visibility("default")))

@@ -7,8 +7,6 @@
 
 #include "proto/bytes.h"
 
-#define SA_MANAGED_PATH "/var/lib/secauth/managed"
-
 /*
  * Whether a person may have a record.
  *

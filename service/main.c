@@ -203,7 +203,7 @@ open_store(struct daemon *daemon)
                         &why) != SA_OK)
         return refuse(conf->keys_master_key, why);
     struct sa_store_options options = {
-        .path = conf->store_path, .managed = conf->store_managed, .keyring = daemon->keyring};
+        .path = conf->store_path, .managed = SA_MANAGED_FILE, .keyring = daemon->keyring};
     if (sa_store_open(&options, &daemon->store, &why) != SA_OK)
         return refuse(conf->store_path, why);
     if (sa_authority_new(conf, daemon->keyring, daemon->store, sa_clock_now(), &daemon->authority, &why) !=

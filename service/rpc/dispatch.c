@@ -102,11 +102,12 @@ log_call(const struct sa_exchange *exchange, struct sa_bytes unknown_name)
  * once.
  */
 static void
-settle(struct sa_exchange *exchange)
+settle(struct sa_exchange *exchange, enum sa_status status)
 {
     struct sa_call *call = &exchange->call;
+    bool is_decided = status != SA_STORAGE && status != SA_NO_MEMORY; /* else it counts against nobody */
 
-    if (call->counts_against_source)
+    if (call->counts_against_source && is_decided)
         (void)sa_buckets_charge(exchange->dispatch->options.buckets, &call->source, call->now.boot_ms);
 }
 
@@ -115,7 +116,7 @@ finish_named(struct sa_exchange *exchange, enum sa_status status, struct sa_byte
 {
     struct sa_dispatch *dispatch = exchange->dispatch;
 
-    settle(exchange);
+    settle(exchange, status);
     if (status == SA_OVERLOADED && exchange->call.retry_ms == 0)
         exchange->call.retry_ms = OVERLOADED_RETRY_MS;
     sa_reply_make(exchange, status);

@@ -10,7 +10,6 @@
 #define SERVICE_MAX  64u
 #define RHOST_MAX    255u
 #define TTY_MAX      64u
-#define RUSER_MAX    256u
 #define ESCAPED_EACH 4u /* a byte becomes at most \xHH */
 
 bool
@@ -98,8 +97,6 @@ rpc_check_origin(struct sa_call *call, const Secauth__V1__Origin *origin)
         return sa_call_refuse(call, "origin.rhost", "at most 255 bytes");
     if (origin->tty.len > TTY_MAX)
         return sa_call_refuse(call, "origin.tty", "at most 64 bytes");
-    if (origin->ruser.len > RUSER_MAX)
-        return sa_call_refuse(call, "origin.ruser", "at most 256 bytes");
     return SA_OK;
 }
 

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "proto/sockets.h"
+
 /* ---- names ---- */
 
 enum sa_status
@@ -124,7 +126,7 @@ sa_make_homes(const struct sa_conf *conf, struct sa_identity identity, char ret_
      */
     struct home homes[] = {{.mode = 0711}, {.mode = 0700}, {.mode = 0700}};
 
-    parent_of(conf->store_managed, homes[0].path);
+    parent_of(SA_MANAGED_FILE, homes[0].path);
     parent_of(conf->store_path, homes[1].path);
     parent_of(conf->keys_master_key, homes[2].path);
     enum sa_status status = SA_OK;

@@ -328,7 +328,7 @@ def hostile_sessions_are_shown_as_they_are():
     """Sessions and records with what a terminal, a log or an eye would act on, for secauthctl to show."""
     nasty = b"\x1b]0;FORGED\x07\x1b[2J\n" + FORGED.encode() + b"\r\n" + "\u009b31m\u202e".encode()
     with Connection() as c:
-        for origin in [{"service": "sshd", "rhost": nasty, "tty": nasty[:60], "ruser": nasty},
+        for origin in [{"service": "sshd", "rhost": nasty, "tty": nasty[:60]},
                        {"service": "sshd\u202e " + FORGED, "rhost": nasty, "tty": nasty[:60]}]:
             assert c.ask(PACKAGE + "AuthnService/BeginAuthentication", authn_pb2.BeginAuthenticationRequest(
                 user=b"alice", password=b"wrong " + nasty, origin=origin))[0] == "INVALID_CREDENTIALS"
