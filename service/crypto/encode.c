@@ -14,8 +14,10 @@ sa_random_id(char ret_id[SA_ID_LEN + 1])
 {
     uint8_t raw[16];
 
-    sa_random(raw, sizeof(raw));
-    sa_base64url(sa_bytes(raw, sizeof(raw)), ret_id);
+    do {
+        sa_random(raw, sizeof(raw));
+        sa_base64url(sa_bytes(raw, sizeof(raw)), ret_id);
+    } while (ret_id[0] == '-'); /* a command line would take it for an option */
 }
 
 void

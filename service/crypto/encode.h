@@ -13,7 +13,7 @@
 /* `len` random bytes from the kernel. Aborts where there are none. */
 void sa_random(void *ret_data, size_t len);
 
-/* A random id of SA_ID_LEN characters. */
+/* A random id of SA_ID_LEN characters, the first of them no dash. */
 void sa_random_id(char ret_id[SA_ID_LEN + 1]);
 
 /* base64url (RFC 4648 section 5) without padding; ret_text has SA_BASE64URL_LEN(from.len) + 1 bytes. */

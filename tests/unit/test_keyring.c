@@ -166,6 +166,18 @@ base64url_takes_its_canonical_form_only(void **state SA_UNUSED)
     assert_memory_equal(data, "\xfb\xff", 2);
 }
 
+static void
+an_id_is_no_option_of_a_command(void **state SA_UNUSED)
+{
+    char id[SA_ID_LEN + 1];
+
+    for (unsigned i = 0; i < 10000; i++) { /* one in 64 would begin with a dash */
+        sa_random_id(id);
+        assert_int_equal(strlen(id), SA_ID_LEN);
+        assert_int_not_equal(id[0], '-');
+    }
+}
+
 int
 main(void)
 {
@@ -176,6 +188,7 @@ main(void)
         cmocka_unit_test(a_sealed_value_opens_in_its_own_place_only),
         cmocka_unit_test(every_use_has_a_key_of_its_own),
         cmocka_unit_test(base64url_takes_its_canonical_form_only),
+        cmocka_unit_test(an_id_is_no_option_of_a_command),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
