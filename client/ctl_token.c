@@ -67,13 +67,36 @@ ask(struct asked *asked)
     return result;
 }
 
+/* What a command cannot do without: bits. */
+enum need { NEEDS_CLIENT = 1, NEEDS_SECRET = 2, NEEDS_AUDIENCE = 4 };
+
 static enum sa_ctl_exit
-need(const struct sa_ctl *ctl, bool there, const char *option)
+check_needs(const struct sa_ctl *ctl, const struct asked *asked, unsigned needs)
 {
-    if (there)
+    const char *missing = NULL;
+
+    if ((needs & NEEDS_CLIENT) != 0 && asked->client_id == NULL)
+        missing = "--client";
+    else if ((needs & NEEDS_SECRET) != 0 && asked->secret_file == NULL)
+        missing = "--secret-file";
+    else if ((needs & NEEDS_AUDIENCE) != 0 && asked->audiences.count == 0)
+        missing = "--audience";
+    if (missing == NULL)
         return SA_CTL_OK;
-    sa_ctl_complain("%s is needed", option);
+    sa_ctl_complain("%s is needed", missing);
     return sa_ctl_usage(ctl);
+}
+
+/* Read the command line into messages; what is missing is said. */
+static enum sa_ctl_exit
+take(struct sa_ctl *ctl, const struct sa_ctl_option *options, size_t count, unsigned needs,
+     struct asked *asked)
+{
+    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, count, NULL, 0);
+
+    if (result == SA_CTL_OK)
+        result = check_needs(ctl, asked, needs);
+    return result == SA_CTL_OK ? ask(asked) : result;
 }
 
 /* The token alone, so that it can be passed on; its claims with --claims; all of the grant as JSON. */
@@ -132,13 +155,9 @@ sa_ctl_token(struct sa_ctl *ctl)
                                             {"--claims", .flag = &asked.claims}};
     json_auto_t *reply = NULL;
 
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), NULL, 0);
-    if (result == SA_CTL_OK)
-        result = need(ctl, asked.audiences.count > 0, "--audience");
+    enum sa_ctl_exit result = take(ctl, options, SA_COUNT(options), NEEDS_AUDIENCE, &asked);
     if (result == SA_CTL_OK)
         result = find_session(ctl, &asked);
-    if (result == SA_CTL_OK)
-        result = ask(&asked);
     if (result != SA_CTL_OK)
         return result;
     request.session_id = asked.session;
@@ -159,15 +178,8 @@ sa_ctl_token_issue(struct sa_ctl *ctl)
                                             {"--claims", .flag = &asked.claims}};
     json_auto_t *reply = NULL;
 
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), NULL, 0);
-    if (result == SA_CTL_OK)
-        result = need(ctl, asked.client_id != NULL, "--client");
-    if (result == SA_CTL_OK)
-        result = need(ctl, asked.secret_file != NULL, "--secret-file");
-    if (result == SA_CTL_OK)
-        result = need(ctl, asked.audiences.count > 0, "--audience");
-    if (result == SA_CTL_OK)
-        result = ask(&asked);
+    enum sa_ctl_exit result =
+        take(ctl, options, SA_COUNT(options), NEEDS_CLIENT | NEEDS_SECRET | NEEDS_AUDIENCE, &asked);
     if (result != SA_CTL_OK)
         return result;
     request.client = &asked.client;
@@ -189,11 +201,7 @@ sa_ctl_token_refresh(struct sa_ctl *ctl)
     json_auto_t *reply = NULL;
     SA_CTL_SECRET(token);
 
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), NULL, 0);
-    if (result == SA_CTL_OK)
-        result = need(ctl, asked.client_id != NULL, "--client");
-    if (result == SA_CTL_OK)
-        result = ask(&asked);
+    enum sa_ctl_exit result = take(ctl, options, SA_COUNT(options), NEEDS_CLIENT, &asked);
     if (result == SA_CTL_OK)
         result = sa_ctl_ask_secret("Refresh token: ", false, &token);
     if (result != SA_CTL_OK)
@@ -216,9 +224,7 @@ sa_ctl_token_introspect(struct sa_ctl *ctl)
     json_auto_t *reply = NULL;
     SA_CTL_SECRET(token);
 
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), NULL, 0);
-    if (result == SA_CTL_OK)
-        result = ask(&asked);
+    enum sa_ctl_exit result = take(ctl, options, SA_COUNT(options), 0, &asked);
     if (result == SA_CTL_OK)
         result = sa_ctl_ask_secret("Token: ", false, &token);
     if (result != SA_CTL_OK)
@@ -241,11 +247,7 @@ sa_ctl_token_revoke(struct sa_ctl *ctl)
                                             {"--secret-file", .text = &asked.secret_file}};
     SA_CTL_SECRET(token);
 
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), NULL, 0);
-    if (result == SA_CTL_OK)
-        result = need(ctl, asked.client_id != NULL, "--client");
-    if (result == SA_CTL_OK)
-        result = ask(&asked);
+    enum sa_ctl_exit result = take(ctl, options, SA_COUNT(options), NEEDS_CLIENT, &asked);
     if (result == SA_CTL_OK)
         result = sa_ctl_ask_secret("Token: ", false, &token);
     if (result != SA_CTL_OK)
