@@ -17,6 +17,8 @@ enum sa_key_use {
     SA_KEY_REFRESH_LOOKUP, /* row of a refresh token, from its handle */
     SA_KEY_CLIENT_SECRET,  /* client secrets at rest */
     SA_KEY_AUDIT_NAME,     /* names without a record in the audit log */
+    SA_KEY_LOCKOUT,        /* names and sources in the tables of failures */
+    SA_KEY_RECOVERY,       /* recovery codes at rest */
     SA_KEY_USES,
 };
 

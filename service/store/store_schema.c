@@ -154,5 +154,68 @@ static const char FIRST[] = "PRAGMA application_id = " TEXT_OF(
 
                        "PRAGMA user_version = 1;";
 
-const struct sa_migration sa_migrations[] = {{FIRST}};
+/*
+ * What decides about logins beside the password. Rows of users go with them; pairs and guards name no user
+ * that can be joined to, since names without a record have them too.
+ */
+static const char SECOND[] = "CREATE TABLE pairs ("
+                             "  key BLOB PRIMARY KEY," /* keyed hashes, as the next one */
+                             "  name BLOB NOT NULL,"
+                             "  user TEXT NOT NULL,"
+                             "  source TEXT NOT NULL,"
+                             "  failures INTEGER NOT NULL,"
+                             "  left_ms INTEGER NOT NULL,"
+                             "  failed_ms INTEGER NOT NULL"
+                             ") STRICT, WITHOUT ROWID;"
+                             "CREATE INDEX pairs_name ON pairs (name);"
+                             "CREATE INDEX pairs_source ON pairs (source);"
+                             "CREATE INDEX pairs_failed ON pairs (failed_ms);"
+
+                             "CREATE TABLE guards ("
+                             "  name BLOB PRIMARY KEY,"
+                             "  user TEXT NOT NULL,"
+                             "  failures INTEGER NOT NULL,"
+                             "  since_ms INTEGER NOT NULL,"
+                             "  left_ms INTEGER NOT NULL,"
+                             "  failed_ms INTEGER NOT NULL"
+                             ") STRICT, WITHOUT ROWID;"
+                             "CREATE INDEX guards_failed ON guards (failed_ms);"
+
+                             "CREATE TABLE known_sources ("
+                             "  subject TEXT NOT NULL REFERENCES users ON DELETE CASCADE,"
+                             "  source TEXT NOT NULL,"
+                             "  used_s INTEGER NOT NULL,"
+                             "  factor_s INTEGER NOT NULL,"
+                             "  PRIMARY KEY (subject, source)"
+                             ") STRICT, WITHOUT ROWID;"
+                             "CREATE INDEX known_sources_used ON known_sources (used_s);"
+
+                             "CREATE TABLE totp ("
+                             "  subject TEXT NOT NULL REFERENCES users ON DELETE CASCADE,"
+                             "  armed INTEGER NOT NULL," /* 0: waits for its first code */
+                             "  algorithm INTEGER NOT NULL,"
+                             "  digits INTEGER NOT NULL,"
+                             "  key BLOB NOT NULL," /* sealed */
+                             "  armed_s INTEGER NOT NULL,"
+                             "  last_step INTEGER NOT NULL,"
+                             "  PRIMARY KEY (subject, armed)"
+                             ") STRICT, WITHOUT ROWID;"
+
+                             "CREATE TABLE recovery_codes ("
+                             "  subject TEXT NOT NULL REFERENCES users ON DELETE CASCADE,"
+                             "  mac BLOB NOT NULL,"
+                             "  PRIMARY KEY (subject, mac)"
+                             ") STRICT, WITHOUT ROWID;"
+
+                             "CREATE TABLE wrong_codes ("
+                             "  subject TEXT PRIMARY KEY REFERENCES users ON DELETE CASCADE,"
+                             "  failures INTEGER NOT NULL"
+                             ") STRICT, WITHOUT ROWID;"
+
+                             "ALTER TABLE users ADD COLUMN min_days INTEGER NOT NULL DEFAULT 0;"
+                             "ALTER TABLE users ADD COLUMN inactive_days INTEGER;" /* NULL: for ever */
+
+                             "PRAGMA user_version = 2;";
+
+const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}};
 const unsigned sa_migration_count = SA_COUNT(sa_migrations);

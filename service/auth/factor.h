@@ -1,0 +1,63 @@
+/*
+ * Second factors (design section 6): TOTP (RFC 6238) and recovery codes. Functions of their arguments.
+ */
+#ifndef SA_FACTOR_H
+#define SA_FACTOR_H
+
+#include "service/auth/authority.h"
+#include "service/store/store_factor.h"
+#include "service/store/store_login.h"
+
+#define SA_TOTP_PERIOD_S 30
+#define SA_TOTP_SKEW     1 /* steps, either way */
+#define SA_ANSWER_MAX    128u
+
+/*
+ * Judge an answer against what a user has: a TOTP code of this moment, one step early or late, later than the
+ * last one accepted, unless `failures` have shut TOTP; or a recovery code. Blanks around it fall away.
+ *
+ *   ret_use  written on SA_OK: what to spend with the grant (its subject and mac live as long as `state` and
+ * `mac`).
+ *
+ * Returns SA_OK, or SA_INVALID_CREDENTIALS.  Source: RFC 6238 section 5.2, RFC 4226 section 5.3.
+ */
+SA_MUST_CHECK enum sa_status sa_factor_judge(const struct sa_authority *authority, const char *subject,
+                                             const struct sa_factors_state *state, struct sa_bytes answer,
+                                             int64_t wall_ms, uint8_t mac[SA_MAC_LEN],
+                                             struct sa_factor_use *ret_use);
+
+/*
+ * A code appended to the password, for programs that ask once: where the password ends in a code that is good
+ * at this moment, how long the password before it is; else 0. So one attempt costs one hash.
+ */
+size_t sa_factor_appended(const struct sa_authority *authority, const struct sa_factors_state *state,
+                          struct sa_bytes password, int64_t wall_ms, int64_t *ret_step);
+
+/* What waits for the answer to a challenge; in memory only, two minutes, single-use (design section 6). */
+struct sa_challenges;
+struct sa_challenge {
+    struct sa_bytes name;        /* byte for byte as it was typed; compared, not kept */
+    char subject[SA_ID_LEN + 1]; /* "" for a name without a record (`always`) */
+    bool password_matched;       /* `always`: what the first step found */
+    const char *reason;          /* why not, a constant */
+    bool by_gateway;
+    uint32_t uid; /* of the caller, user.sock */
+    char client_id[SA_CLIENT_ID_MAX + 1];
+    uint8_t password_mac[SA_MAC_LEN]; /* an answer equal to the password is never counted as a code */
+    bool must_change;
+    char context[2048]; /* what the handler needs again: audiences and scope of a gateway's request */
+    size_t context_len;
+};
+struct sa_challenges *sa_challenges_new(void);
+void sa_challenges_free(struct sa_challenges *challenges);
+SA_DEFINE_OWN(sa_challenges, sa_challenges_free)
+/* 4 per (name, source), 4,096 in all: then the source that holds the most loses its oldest. */
+void sa_challenges_issue(struct sa_challenges *challenges, const struct sa_challenge *challenge,
+                         const struct sa_source *source, int64_t boot_ms, char ret_state[SA_ID_LEN + 1]);
+/* Take it: true where it is there, in time, and of this name, source and caller; it is gone in any case but a
+ * stranger's. */
+SA_MUST_CHECK bool sa_challenges_take(struct sa_challenges *challenges, struct sa_bytes state,
+                                      struct sa_bytes name, const struct sa_source *source, int64_t boot_ms,
+                                      struct sa_challenge *ret_challenge);
+
+#endif
