@@ -13,7 +13,7 @@
 #define SA_CTL_LIST_MAX   64u   /* values of an option that may be repeated */
 #define SA_CTL_SECRET_MAX 4096u /* bytes of a password, a secret, a token or a line of shadow(5) */
 
-/* Exit codes, as secauthctl(1) explains them. */
+/* Exit codes, as secauthctl(8) explains them. */
 enum sa_ctl_exit {
     SA_CTL_OK = 0,
     SA_CTL_REFUSED = 1,     /* the daemon said no */

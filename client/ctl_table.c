@@ -49,7 +49,7 @@ help(struct sa_ctl *ctl)
                rows[i].arguments, rows[i].sentence);
     puts("\nPasswords, secrets and tokens are asked for on the terminal or read from stdin, never from the "
          "command\n"
-         "line. Exit codes and everything else: secauthctl(1).");
+         "line. Exit codes and everything else: secauthctl(8).");
     return SA_CTL_OK;
 }
 
