@@ -1,8 +1,9 @@
 /*
- * secauthd: reads its configuration, opens its sockets as root, becomes its own user for good, and serves.
+ * secauthd: reads its configuration and rules, opens its sockets as root, becomes its own user for good, and
+ * serves.
  *
  * Exit status: 0 stopped by a signal, or nothing to complain about (--check); 1 could not start; 2 wrong
- * usage; 3 the configuration is refused. The reason is on stderr.
+ * usage; 3 the configuration or the rules are refused. The reason is on stderr.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -14,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "service/auth/policy.h"
 #include "service/base/log.h"
 #include "service/transport/drop.h"
 #include "service/transport/sockets.h"
@@ -22,16 +24,9 @@ extern char **environ;
 
 enum exit_status { EXIT_OK = 0, EXIT_START = 1, EXIT_USAGE = 2, EXIT_CONF = 3 };
 
-/* A configuration that is or was in force. Calls that began under an old one may still look at it, so all
- * stay. */
-struct kept_conf {
-    struct kept_conf *older;
-    struct sa_conf conf;
-};
-
 struct daemon {
     const char *conf_path;
-    struct kept_conf *confs; /* the one in force first */
+    struct sa_policy *policies; /* the one in force first; calls that began under an old one may look at it */
     struct sa_identity identity;
     struct sa_gateway_gids gateway_gids;
     struct sa_doors doors;
@@ -49,68 +44,6 @@ refuse(const char *what, const char *why)
 {
     sa_log(SA_LOG_ERROR, "does not start: %s: %s", what, why);
     return EXIT_START;
-}
-
-/* ---- configuration ---- */
-
-static enum sa_log_level
-level_of(const struct sa_conf *conf)
-{
-    static const struct {
-        const char *name;
-        enum sa_log_level level;
-    } levels[] = {{"error", SA_LOG_ERROR}, {"warning", SA_LOG_WARNING}, {"debug", SA_LOG_DEBUG}};
-
-    for (unsigned i = 0; i < SA_COUNT(levels); i++)
-        if (strcmp(levels[i].name, conf->secauthd_log_level) == 0)
-            return levels[i].level;
-    return SA_LOG_INFO;
-}
-
-static enum sa_status
-read_conf(struct daemon *daemon, struct sa_conf_error *ret_error)
-{
-    struct kept_conf *kept = calloc(1, sizeof(*kept));
-
-    if (kept == NULL) {
-        snprintf(ret_error->text, sizeof(ret_error->text), "no memory");
-        return SA_NO_MEMORY;
-    }
-    enum sa_status status = sa_conf_read(daemon->conf_path, environ, &kept->conf, ret_error);
-    if (status != SA_OK) {
-        free(kept);
-        return status;
-    }
-    kept->older = daemon->confs;
-    daemon->confs = kept;
-    return SA_OK;
-}
-
-static void
-free_confs(struct daemon *daemon)
-{
-    while (daemon->confs != NULL) {
-        struct kept_conf *kept = daemon->confs;
-        daemon->confs = kept->older;
-        free(kept);
-    }
-}
-
-/* SIGHUP. What was fixed at the start (user, sockets, store, key, threads, hashes) waits for the next one. */
-static void
-reload(void *user)
-{
-    struct daemon *daemon = user;
-    struct sa_conf_error error;
-
-    if (read_conf(daemon, &error) != SA_OK) {
-        sa_log(SA_LOG_ERROR, "reload failed, nothing has changed: %s", error.text);
-        return;
-    }
-    sa_log_set_level(level_of(&daemon->confs->conf));
-    sa_dispatch_set_conf(daemon->dispatch, &daemon->confs->conf);
-    sa_authority_set_conf(daemon->authority, &daemon->confs->conf);
-    sa_log(SA_LOG_INFO, "reloaded %s", daemon->conf_path);
 }
 
 /* ---- systemd ---- */
@@ -136,6 +69,74 @@ notify(const char *state)
     close(fd);
 }
 
+/* ---- configuration and rules ---- */
+
+static enum sa_log_level
+level_of(const struct sa_conf *conf)
+{
+    static const struct {
+        const char *name;
+        enum sa_log_level level;
+    } levels[] = {{"error", SA_LOG_ERROR}, {"warning", SA_LOG_WARNING}, {"debug", SA_LOG_DEBUG}};
+
+    for (unsigned i = 0; i < SA_COUNT(levels); i++)
+        if (strcmp(levels[i].name, conf->secauthd_log_level) == 0)
+            return levels[i].level;
+    return SA_LOG_INFO;
+}
+
+static enum sa_status
+read_policy(struct daemon *daemon, bool copies, struct sa_conf_error *ret_error)
+{
+    struct sa_policy *policy;
+
+    enum sa_status status = sa_policy_read(daemon->conf_path, environ, copies, &policy, ret_error);
+    if (status != SA_OK)
+        return status;
+    policy->older = daemon->policies;
+    daemon->policies = policy;
+    return SA_OK;
+}
+
+static void
+free_policies(struct daemon *daemon)
+{
+    while (daemon->policies != NULL) {
+        struct sa_policy *policy = daemon->policies;
+        daemon->policies = policy->older;
+        sa_policy_free(policy);
+    }
+}
+
+static void
+keep_copies(const struct daemon *daemon)
+{
+    if (sa_policy_keep(daemon->policies) != SA_OK)
+        sa_log(SA_LOG_WARNING, "the last good copies in /var/lib/secauth/last-good cannot be replaced");
+}
+
+/* SIGHUP. What was fixed at the start (user, sockets, store, key, threads, hashes) waits for the next one. */
+static void
+reload(void *user)
+{
+    struct daemon *daemon = user;
+    struct sa_conf_error error;
+
+    if (read_policy(daemon, false, &error) != SA_OK) {
+        sa_log(SA_LOG_ERROR, "reload failed, nothing has changed: %s", error.text);
+        return;
+    }
+    const struct sa_policy *policy = daemon->policies;
+    sa_log_set_level(level_of(&policy->conf));
+    sa_dispatch_set_conf(daemon->dispatch, &policy->conf);
+    sa_authority_set_conf(daemon->authority, &policy->conf);
+    sa_authority_set_rules(daemon->authority, policy->rules);
+    sa_authority_set_last_good(daemon->authority, policy->last_good.text);
+    notify("STATUS=");
+    keep_copies(daemon);
+    sa_log(SA_LOG_INFO, "reloaded %s and %s", daemon->conf_path, policy->conf.secauthd_rules);
+}
+
 /* ---- as root ---- */
 
 static void
@@ -152,7 +153,7 @@ raise_descriptors(void)
 static enum exit_status
 find_identities(struct daemon *daemon)
 {
-    const struct sa_conf *conf = &daemon->confs->conf;
+    const struct sa_conf *conf = &daemon->policies->conf;
 
     if (geteuid() != 0)
         return refuse("secauthd", "must be started as root; it becomes its own user by itself");
@@ -172,7 +173,7 @@ find_identities(struct daemon *daemon)
 static enum exit_status
 open_as_root(struct daemon *daemon)
 {
-    const struct sa_conf *conf = &daemon->confs->conf;
+    const struct sa_conf *conf = &daemon->policies->conf;
     char why[SA_SOCKET_WHY_MAX];
 
     sa_harden();
@@ -194,7 +195,7 @@ open_as_root(struct daemon *daemon)
 static enum exit_status
 open_store(struct daemon *daemon)
 {
-    const struct sa_conf *conf = &daemon->confs->conf;
+    const struct sa_conf *conf = &daemon->policies->conf;
     bool is_first_start = access(conf->store_path, F_OK) != 0 && errno == ENOENT;
     const char *why = "";
 
@@ -209,13 +210,20 @@ open_store(struct daemon *daemon)
     if (sa_authority_new(conf, daemon->keyring, daemon->store, sa_clock_now(), &daemon->authority, &why) !=
         SA_OK)
         return refuse("rules", why);
+    sa_authority_set_rules(daemon->authority, daemon->policies->rules);
+    sa_authority_set_last_good(daemon->authority, daemon->policies->last_good.text);
     return EXIT_OK;
 }
 
+/* Whose connections are kept: people with a record, and services that a rule lets ask about others. */
 static bool
 uid_is_known(void *user, uint32_t uid)
 {
-    return sa_store_uid_is_managed(((struct daemon *)user)->store, uid);
+    const struct daemon *daemon = user;
+    struct sa_service_uid rule;
+
+    return sa_store_uid_is_managed(daemon->store, uid) ||
+           sa_rules_service_uid(sa_authority_rules(daemon->authority), uid, sa_bytes(NULL, 0), &rule);
 }
 
 static void
@@ -247,14 +255,14 @@ open_server(struct daemon *daemon)
     struct sa_dispatch_options calls = {
         .authority = daemon->authority,
         .buckets = sa_authority_buckets(daemon->authority),
-        .conf = &daemon->confs->conf,
+        .conf = &daemon->policies->conf,
         .find = sa_table_find,
         .done = sa_server_done,
         .store = daemon->store,
         .resume = sa_server_done,
     };
     struct sa_server_options sockets = {
-        .conf = &daemon->confs->conf,
+        .conf = &daemon->policies->conf,
         .doors = daemon->doors.door,
         .door_count = daemon->doors.count,
         .uid_is_known = uid_is_known,
@@ -279,22 +287,43 @@ static enum sa_status
 record(struct daemon *daemon, enum sa_event event)
 {
     struct sa_audit audit = sa_audit(event);
+    const char *last_good = daemon->policies->last_good.text;
+    char detail[sizeof(daemon->policies->last_good.text) + 64];
 
     audit.outcome = SA_OUTCOME_GRANTED;
     audit.time_ms = sa_clock_now().wall_ms;
     audit.actor_uid = geteuid();
     audit.actor_pid = getpid();
-    audit.detail = "version=" SA_VERSION;
+    snprintf(detail, sizeof(detail), "version=" SA_VERSION "%s%s",
+             event == SA_EVENT_DAEMON_START && last_good[0] != '\0' ? " last_good=" : "",
+             event == SA_EVENT_DAEMON_START ? last_good : "");
+    audit.detail = detail;
     return sa_store_audit(daemon->store, &audit);
+}
+
+/* On every channel: a host that runs on an old copy shall not be one that nobody knows of. */
+static void
+tell_last_good(const struct daemon *daemon)
+{
+    const char *why = daemon->policies->last_good.text;
+    char status[sizeof(daemon->policies->last_good.text) + 64];
+
+    if (why[0] == '\0')
+        return;
+    sa_log(SA_LOG_ERROR, "runs on the last good copy: %s", why);
+    snprintf(status, sizeof(status), "STATUS=runs on the last good copy: %s", why);
+    notify(status);
 }
 
 static enum exit_status
 serve(struct daemon *daemon)
 {
     if (record(daemon, SA_EVENT_DAEMON_START) != SA_OK)
-        return refuse(daemon->confs->conf.store_path, "cannot be written");
+        return refuse(daemon->policies->conf.store_path, "cannot be written");
     sa_log(SA_LOG_INFO, "version %s serves", SA_VERSION);
+    keep_copies(daemon);
     notify("READY=1");
+    tell_last_good(daemon);
     sa_server_run(daemon->server);
     notify("STOPPING=1");
     sa_dispatch_stop(daemon->dispatch);
@@ -335,7 +364,7 @@ run(struct daemon *daemon)
 static const char usage[] =
     "usage: secauthd [--config FILE] [--check | --dump-config | --version]\n"
     "  --config FILE   read FILE instead of " SA_CONF_PATH "\n"
-    "  --check         read the configuration, say what is wrong with it, start nothing\n"
+    "  --check         read the configuration and the rules, say what is wrong, start nothing\n"
     "  --dump-config   print every setting that is in force\n"
     "  --version       print the version\n";
 
@@ -368,16 +397,16 @@ main(int argc, char **argv)
         return EXIT_OK;
     }
     sa_log_start("secauthd", SA_LOG_INFO);
-    if (read_conf(&daemon, &error) != SA_OK) {
+    if (read_policy(&daemon, mode == 0, &error) != SA_OK) {
         sa_log(SA_LOG_ERROR, "configuration refused: %s", error.text);
         return EXIT_CONF;
     }
-    sa_log_set_level(level_of(&daemon.confs->conf));
+    sa_log_set_level(level_of(&daemon.policies->conf));
     enum exit_status status = EXIT_OK;
     if (mode == 'd')
-        sa_conf_dump(&daemon.confs->conf, STDOUT_FILENO);
+        sa_conf_dump(&daemon.policies->conf, STDOUT_FILENO);
     else if (mode == 0)
         status = run(&daemon);
-    free_confs(&daemon);
+    free_policies(&daemon);
     return (int)status;
 }

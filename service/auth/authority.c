@@ -93,6 +93,8 @@ sa_authority_new(const struct sa_conf *conf, const struct sa_keyring *keyring, s
         return SA_NO_MEMORY;
     }
     authority->conf = conf;
+    authority->rules = sa_rules_default();
+    authority->last_good = "";
     authority->keyring = keyring;
     authority->store = store;
     set_policy(authority);
@@ -118,6 +120,24 @@ void
 sa_authority_set_conf(struct sa_authority *authority, const struct sa_conf *conf)
 {
     authority->conf = conf;
+}
+
+void
+sa_authority_set_rules(struct sa_authority *authority, const struct sa_rules *rules)
+{
+    authority->rules = rules;
+}
+
+const struct sa_rules *
+sa_authority_rules(const struct sa_authority *authority)
+{
+    return authority == NULL ? sa_rules_default() : authority->rules;
+}
+
+void
+sa_authority_set_last_good(struct sa_authority *authority, const char *why)
+{
+    authority->last_good = why;
 }
 
 struct sa_buckets *

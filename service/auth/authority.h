@@ -33,6 +33,19 @@ SA_DEFINE_OWN(sa_authority, sa_authority_free)
  */
 void sa_authority_set_conf(struct sa_authority *authority, const struct sa_conf *conf);
 
+/* Other rules from now on, under the same terms; until the first call those of an empty file. Any thread. */
+struct sa_rules;
+void sa_authority_set_rules(struct sa_authority *authority, const struct sa_rules *rules);
+
+/* Those in force; without an authority those of an empty file. */
+const struct sa_rules *sa_authority_rules(const struct sa_authority *authority);
+
+/*
+ * For GetStatus: the daemon runs on a last good copy, and why; "": it does not. The text outlives the
+ * authority.
+ */
+void sa_authority_set_last_good(struct sa_authority *authority, const char *why);
+
 /* The buckets of failed proofs, for dispatch: it looks at a client's, and charges it after a failed proof. */
 struct sa_buckets *sa_authority_buckets(struct sa_authority *authority);
 

@@ -6,6 +6,7 @@
 
 #include "service/auth/authority.h"
 #include "service/auth/handles.h"
+#include "service/auth/rules.h"
 
 #define SA_SIGNING_KEYS_MAX 16u
 
@@ -18,7 +19,9 @@ struct sa_signing_keys {
 };
 
 struct sa_authority {
-    const struct sa_conf *_Atomic conf; /* swapped whole by sa_authority_set_conf */
+    const struct sa_conf *_Atomic conf;   /* swapped whole by sa_authority_set_conf */
+    const struct sa_rules *_Atomic rules; /* likewise, by sa_authority_set_rules */
+    const char *_Atomic last_good;        /* likewise; "": the files are in force */
     const struct sa_keyring *keyring;
     struct sa_store *store;
     struct sa_password_policy policy;

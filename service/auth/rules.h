@@ -40,6 +40,12 @@ SA_MUST_CHECK enum sa_status sa_rules_parse(struct sa_bytes text, const char *na
 void sa_rules_free(struct sa_rules *rules);
 SA_DEFINE_OWN(sa_rules, sa_rules_free)
 
+/* The text that it was read from. */
+struct sa_bytes sa_rules_text(const struct sa_rules *rules);
+
+/* What an empty file says; a constant. */
+const struct sa_rules *sa_rules_default(void);
+
 /* What a login is, to a rule. */
 struct sa_rule_login {
     struct sa_bytes name;           /* as it was typed */

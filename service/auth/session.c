@@ -62,7 +62,7 @@ sa_session_hold(const struct sa_authority *authority, const struct sa_client *cl
 bool
 sa_session_is_for(const struct sa_authority *authority, struct sa_bytes service)
 {
-    return sa_conf_has_word(&authority->conf->login_session_services, service);
+    return sa_rules_gives_session(authority->rules, service);
 }
 
 static bool

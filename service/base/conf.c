@@ -1,17 +1,14 @@
 #include "conf.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "conf_value.h"
+#include "file.h"
 
-#define FILE_MAX_LEN (64u * 1024u)
 #define LINE_LEN_MAX 198u /* what libinih reads in one piece */
 #define SETTINGS_MAX 128u
 #define VARIABLE_MAX 80u
@@ -45,42 +42,6 @@ fail(struct reading *reading, const char *format, ...)
                  reading->line, words);
     else
         snprintf(reading->error->text, sizeof(reading->error->text), "%s", words);
-}
-
-/* The whole file as a terminated text that the caller frees; NULL with the error set. */
-static char *
-read_file(struct reading *reading)
-{
-    char *text = NULL;
-    size_t len = 0;
-    int fd = open(reading->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-    if (fd >= 0)
-        text = malloc(FILE_MAX_LEN + 2);
-    while (text != NULL && len <= FILE_MAX_LEN) {
-        ssize_t got = read(fd, text + len, FILE_MAX_LEN + 1 - len);
-        if (got == 0)
-            break;
-        if (got > 0) {
-            len += (size_t)got;
-            continue;
-        }
-        free(text);
-        text = NULL;
-    }
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    if (text == NULL) {
-        fail(reading, "%.100s: %s", reading->path, strerror(error));
-        return NULL;
-    }
-    text[len] = '\0';
-    if (len <= FILE_MAX_LEN && memchr(text, '\0', len) == NULL)
-        return text;
-    fail(reading, "%.100s: %s", reading->path, len > FILE_MAX_LEN ? "is over 64 KiB" : "holds a NUL");
-    free(text);
-    return NULL;
 }
 
 static bool
@@ -156,10 +117,6 @@ take_setting(void *user, const char *section, const char *key, const char *value
 static void
 read_text(struct reading *reading)
 {
-    char *text = read_file(reading);
-    if (text == NULL)
-        return;
-    reading->rest = text;
     int line = ini_parse_stream(next_line, reading, take_setting, reading);
     if (line > 0 && !reading->failed) {
         reading->line = (unsigned)line;
@@ -168,7 +125,6 @@ read_text(struct reading *reading)
     if (line < 0)
         fail(reading, "no memory");
     reading->line = 0;
-    free(text);
 }
 
 static void
@@ -250,11 +206,11 @@ check_whole(struct reading *reading)
 }
 
 enum sa_status
-sa_conf_read(const char *path, char *const *environ_, struct sa_conf *ret_conf,
-             struct sa_conf_error *ret_error)
+sa_conf_parse(const char *text, const char *name, char *const *environ_, struct sa_conf *ret_conf,
+              struct sa_conf_error *ret_error)
 {
     struct sa_conf conf;
-    struct reading reading = {.path = path, .conf = &conf, .error = ret_error};
+    struct reading reading = {.path = name, .rest = text, .conf = &conf, .error = ret_error};
 
     ret_error->text[0] = '\0';
     put_defaults(&conf);
@@ -267,4 +223,17 @@ sa_conf_read(const char *path, char *const *environ_, struct sa_conf *ret_conf,
         return SA_INVALID_ARGUMENT;
     *ret_conf = conf;
     return SA_OK;
+}
+
+enum sa_status
+sa_conf_read(const char *path, char *const *environ_, struct sa_conf *ret_conf,
+             struct sa_conf_error *ret_error)
+{
+    SA_OWN(sa_file_text) text = NULL;
+
+    enum sa_status status =
+        sa_file_read(path, 0, SA_CONF_BYTES_MAX, &text, ret_error->text, sizeof(ret_error->text));
+    if (status != SA_OK)
+        return status == SA_NO_MEMORY ? status : SA_INVALID_ARGUMENT;
+    return sa_conf_parse((const char *)text->data, path, environ_, ret_conf, ret_error);
 }

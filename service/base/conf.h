@@ -9,6 +9,7 @@
 #include "proto/status.h"
 
 #define SA_CONF_PATH      "/etc/secauth/secauthd.conf"
+#define SA_CONF_BYTES_MAX (64u * 1024u)
 #define SA_CONF_TEXT_MAX  255u
 #define SA_CONF_WORDS_MAX 32u
 #define SA_CONF_WORD_MAX  64u
@@ -46,6 +47,10 @@ struct sa_conf_error {
  */
 SA_MUST_CHECK enum sa_status sa_conf_read(const char *path, char *const *environ_, struct sa_conf *ret_conf,
                                           struct sa_conf_error *ret_error);
+
+/* The same from a terminated text; `name` stands for the file in an error. */
+SA_MUST_CHECK enum sa_status sa_conf_parse(const char *text, const char *name, char *const *environ_,
+                                           struct sa_conf *ret_conf, struct sa_conf_error *ret_error);
 
 bool sa_conf_has_word(const struct sa_conf_words *words, struct sa_bytes word);
 

@@ -318,7 +318,7 @@ sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *incomin
     if (status == SA_OK)
         status = read_request(exchange, incoming->body);
     if (status == SA_OK) {
-        sa_source_of(call, atomic_load(&dispatch->conf), &call->source);
+        sa_source_of(call, sa_authority_rules(dispatch->options.authority), &call->source);
         status = check_bucket(exchange);
     }
     if (status == SA_OK)

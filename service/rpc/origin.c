@@ -49,7 +49,7 @@ sa_source_fits(enum sa_source_kind kind, const ProtobufCMessageDescriptor *type)
 }
 
 static void
-source_of_login(const struct sa_call *call, const struct sa_conf *conf, struct sa_source *ret_source)
+source_of_login(const struct sa_call *call, const struct sa_rules *rules, struct sa_source *ret_source)
 {
     const Secauth__V1__Origin *said = sa_request_origin(call);
     struct sa_origin origin = {.service = {NULL, 0}};
@@ -61,7 +61,7 @@ source_of_login(const struct sa_call *call, const struct sa_conf *conf, struct s
             .tty = rpc_bytes(said->tty),
             .acting_uid = said->acting_uid,
         };
-    sa_source_pam(&origin, &conf->login_console_services, ret_source);
+    sa_source_pam(&origin, sa_rules_console_services(rules), ret_source);
 }
 
 /* The kernel's uid where there is one, else the address that the gateway reported. */
@@ -75,7 +75,7 @@ source_of_peer(const struct sa_caller *caller, struct sa_source *ret_source)
 }
 
 void
-sa_source_of(const struct sa_call *call, const struct sa_conf *conf, struct sa_source *ret_source)
+sa_source_of(const struct sa_call *call, const struct sa_rules *rules, struct sa_source *ret_source)
 {
     const struct sa_caller *caller = &call->caller;
     bool gateway = (caller->via & (SA_VIA_LOCAL | SA_VIA_NETWORK)) != 0;
@@ -87,7 +87,7 @@ sa_source_of(const struct sa_call *call, const struct sa_conf *conf, struct sa_s
         sa_source_client(sa_request_client_id(call), caller->address,
                          caller->has_uid ? (int64_t)caller->uid : -1, ret_source);
     else if (kind == SA_SOURCE_PAM && caller->via == SA_VIA_ROOT)
-        source_of_login(call, conf, ret_source);
+        source_of_login(call, rules, ret_source);
     else
         source_of_peer(caller, ret_source);
 }

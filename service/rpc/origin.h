@@ -5,6 +5,7 @@
 #define SA_RPC_ORIGIN_H
 
 #include "secauth/v1/common.pb-c.h"
+#include "service/auth/rules.h"
 #include "service/rpc/table.h"
 
 /* The request's `origin`, or NULL where it has none. */
@@ -17,6 +18,6 @@ const char *sa_request_client_id(const struct sa_call *call);
 bool sa_source_fits(enum sa_source_kind kind, const ProtobufCMessageDescriptor *type);
 
 /* Who is charged for a call: its row's column, its caller, its request (design section 5). */
-void sa_source_of(const struct sa_call *call, const struct sa_conf *conf, struct sa_source *ret_source);
+void sa_source_of(const struct sa_call *call, const struct sa_rules *rules, struct sa_source *ret_source);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "proto/sockets.h"
+#include "service/auth/policy.h"
 
 /* ---- names ---- */
 
@@ -124,11 +125,12 @@ sa_make_homes(const struct sa_conf *conf, struct sa_identity identity, char ret_
 {
     /* Everybody reads the managed list. The store's folder is in the list's by default, so it comes second.
      */
-    struct home homes[] = {{.mode = 0711}, {.mode = 0700}, {.mode = 0700}};
+    struct home homes[] = {{.mode = 0711}, {.mode = 0700}, {.mode = 0700}, {.mode = 0711}};
 
     parent_of(SA_MANAGED_FILE, homes[0].path);
     parent_of(conf->store_path, homes[1].path);
     parent_of(conf->keys_master_key, homes[2].path);
+    parent_of(SA_LAST_GOOD_CONF, homes[3].path);
     enum sa_status status = SA_OK;
     for (unsigned i = 0; i < SA_COUNT(homes) && status == SA_OK; i++)
         status = make_home(&homes[i], identity, ret_why);

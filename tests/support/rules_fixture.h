@@ -189,7 +189,7 @@ rig_call(struct rig *rig, struct sa_caller caller, const char *name, const Proto
                              .reply = reply};
     if (call->method == NULL || rig->arena == NULL)
         abort();
-    sa_source_of(call, &rig->conf, &call->source);
+    sa_source_of(call, rig->authority->rules, &call->source);
     enum sa_status status = call->method->handler(call);
     while (call->next_step != NULL) {
         sa_step step = call->next_step;

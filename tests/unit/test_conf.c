@@ -176,16 +176,16 @@ the_environment_wins_over_the_file(SA_UNUSED void **state)
 {
     char *const variables[] = {(char[]){"HOME=/"}, (char[]){"SECAUTH_SESSION=x"},
                                (char[]){"SECAUTH_TOKEN_ISSUER=https://b.example:8443"},
-                               (char[]){"SECAUTH_LOGIN_SESSION_SERVICES=sshd cron"}, NULL};
+                               (char[]){"SECAUTH_GATEWAY_LOCAL=one cron"}, NULL};
     struct sa_conf conf;
     struct sa_conf_error error;
 
     assert_int_equal(read_bytes("", 0, variables, &conf, &error), SA_OK);
     assert_int_equal(read_bytes(ISSUER, strlen(ISSUER), variables, &conf, &error), SA_OK);
     assert_string_equal(conf.token_issuer, "https://b.example:8443");
-    assert_int_equal(conf.login_session_services.count, 2);
-    assert_true(sa_conf_has_word(&conf.login_session_services, sa_bytes_of("cron")));
-    assert_false(sa_conf_has_word(&conf.login_session_services, sa_bytes_of("login")));
+    assert_int_equal(conf.gateway_local.count, 2);
+    assert_true(sa_conf_has_word(&conf.gateway_local, sa_bytes_of("cron")));
+    assert_false(sa_conf_has_word(&conf.gateway_local, sa_bytes_of("login")));
 }
 
 static void
@@ -198,7 +198,6 @@ what_is_not_said_has_its_default(SA_UNUSED void **state)
     assert_string_equal(conf.secauthd_user, "secauth");
     assert_int_equal(conf.token_access_ttl, 600);
     assert_string_equal(conf.login_unmanaged, "ask");
-    assert_true(sa_conf_has_word(&conf.login_session_services, sa_bytes_of("sshd")));
     assert_int_equal(conf.gateway_local.count, 0);
 }
 
@@ -206,14 +205,14 @@ static void
 comments_spaces_and_line_ends_of_others_are_taken(SA_UNUSED void **state)
 {
     static const char text[] = "\xef\xbb\xbf; first\r\n[token]\r\n\tissuer=https://a.example\r\n"
-                               "  access_ttl   :  77   ; seconds\r\n[login]\nsession_services =\n# end";
+                               "  access_ttl   :  77   ; seconds\r\n[gateway]\nlocal =\n# end";
     struct sa_conf conf;
     struct sa_conf_error error;
 
     assert_int_equal(read_bytes(text, strlen(text), NULL, &conf, &error), SA_OK);
     assert_string_equal(conf.token_issuer, "https://a.example");
     assert_int_equal(conf.token_access_ttl, 77);
-    assert_int_equal(conf.login_session_services.count, 0);
+    assert_int_equal(conf.gateway_local.count, 0);
 }
 
 static void
