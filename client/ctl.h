@@ -245,6 +245,7 @@ enum sa_ctl_exit sa_ctl_key_show(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_key_export(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_audit_list(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_status(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_doctor(struct sa_ctl *ctl);
 
 /* The table of commands. */
 const struct sa_ctl_row *sa_ctl_rows(size_t *ret_count);

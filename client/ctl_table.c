@@ -158,6 +158,7 @@ static const struct sa_ctl_row table[] = {
     {"key export", "--jwks | --pem", "Print the public keys.", sa_ctl_key_export},
     {"audit list", "[--user NAME] [--event EVENT] [--request ID] [--after N] [--limit N] [--newest]", "List records of the audit log.", sa_ctl_audit_list},
     {"status", "", "Show how the daemon is.", sa_ctl_status},
+    {"doctor", "", "Look at the host, and say what is wrong and how to mend it.", sa_ctl_doctor},
     {"version", "", "Print the version of this program.", version},
     {"help", "", "List the commands.", help},
     {"--help", "", "The same.", help},
