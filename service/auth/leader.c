@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#define STAT_MAX  1024u
-#define STEPS_MAX 64u
+#define STAT_MAX   1024u
+#define STEPS_MAX  64u
+#define STATUS_MAX 4096u
 
 bool
 sa_process_read(uint32_t pid, struct sa_process *ret_process)
@@ -60,4 +63,42 @@ sa_process_descends(uint32_t pid, uint32_t ancestor)
         pid = process.parent;
     }
     return false;
+}
+
+/* How many pids /proc/PID/status names for a process, from the namespace of our /proc inwards; 0: gone. */
+static unsigned
+namespaces_of(const char *path)
+{
+    char text[STATUS_MAX];
+    unsigned count = 0;
+
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    ssize_t len = read(file, text, sizeof(text) - 1);
+    close(file);
+    text[len > 0 ? len : 0] = '\0';
+    /* The process chooses its name, but a line end in it is written escaped. */
+    const char *line = strstr(text, "\nNSpid:");
+    for (line = line == NULL ? "" : line + 7; *line == '\t'; line += strcspn(line + 1, "\t\n") + 1)
+        count++;
+    return count;
+}
+
+bool
+sa_process_is_here(uint32_t pid)
+{
+    char path[32];
+    int process = pid == 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (process < 0)
+        return false;
+    snprintf(path, sizeof(path), "/proc/%" PRIu32 "/status", pid);
+    unsigned ours = namespaces_of("/proc/self/status");
+    bool here = ours > 0 && namespaces_of(path) == ours;
+    /* Readable once it is gone: then what was read may be its successor's. */
+    struct pollfd gone = {.fd = process, .events = POLLIN};
+    here = poll(&gone, 1, 0) == 0 && here;
+    close(process);
+    return here;
 }

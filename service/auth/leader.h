@@ -18,4 +18,10 @@ bool sa_process_lives(uint32_t pid, uint64_t start);
 /* Whether `ancestor` is `pid` or above it, at most 64 steps up. */
 bool sa_process_descends(uint32_t pid, uint32_t ancestor);
 
+/*
+ * Whether a process lives in our own pid namespace. One of another (a container's) has no pid here, or has
+ * pids in more namespaces than we have.
+ */
+bool sa_process_is_here(uint32_t pid);
+
 #endif

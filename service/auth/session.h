@@ -27,9 +27,10 @@ bool sa_session_is_for(const struct sa_authority *authority, struct sa_bytes ser
 
 /*
  * Whether a process may ask for tokens in a session's name: a login session of its uid, of this boot, whose
- * leader lives.
+ * leader lives, or whose user the rules let go on without it (`ambient`).
  */
-bool sa_session_admits(const struct sa_authority *authority, const struct sa_session *session, uint32_t uid);
+bool sa_session_admits(const struct sa_authority *authority, const struct sa_session *session,
+                       const struct sa_user *user, uint32_t uid);
 
 /*
  * The login session that a process of a person belongs to: a leader of theirs is above it, or the kernel's

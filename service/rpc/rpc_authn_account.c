@@ -1,7 +1,7 @@
 /* AuthnService/CheckAccount. */
 #include "service/auth/account.h"
 #include "service/rpc/proof.h"
-#include "service/rpc/shared.h"
+#include "service/rpc/rule_login.h"
 
 static Secauth__V1__AccountState
 word_of(enum sa_status state)
@@ -14,6 +14,8 @@ word_of(enum sa_status state)
         return SECAUTH__V1__ACCOUNT_STATE__ACCOUNT_STATE_EXPIRED;
     if (state == SA_ACCOUNT_NOT_YET_VALID)
         return SECAUTH__V1__ACCOUNT_STATE__ACCOUNT_STATE_NOT_YET_VALID;
+    if (state == SA_DENIED_BY_RULE)
+        return SECAUTH__V1__ACCOUNT_STATE__ACCOUNT_STATE_DENIED_BY_RULE;
     return SECAUTH__V1__ACCOUNT_STATE__ACCOUNT_STATE_DISABLED;
 }
 
@@ -22,7 +24,7 @@ word_of(enum sa_status state)
  * there are no more than failed proofs, lest a closed account fill the log.
  */
 static enum sa_status
-refuse(struct sa_call *call, const struct sa_user *user, enum sa_status state)
+refuse(struct sa_call *call, const struct sa_user *user, enum sa_status state, unsigned line)
 {
     struct sa_audit record =
         sa_call_audit(call, SA_EVENT_ACCOUNT, SA_OUTCOME_DENIED, sa_account_reason(state));
@@ -34,6 +36,8 @@ refuse(struct sa_call *call, const struct sa_user *user, enum sa_status state)
         call->counts_against_source = true;
     }
     rpc_audit_user(&record, user);
+    if (state == SA_DENIED_BY_RULE)
+        record.detail = rpc_rule_detail(call, line);
     return rpc_denied(call, &record, SA_OK);
 }
 
@@ -44,13 +48,18 @@ rpc_authn_check_account(struct sa_call *call, const Secauth__V1__CheckAccountReq
 {
     struct rpc_whom whom = {SA_EVENT_ACCOUNT, rpc_bytes(request->user), request->uid, request->origin};
     SA_OWN(sa_user) user = NULL;
+    unsigned line;
+    bool is_known;
 
     enum sa_status status = rpc_find_account(call, &whom, &user);
     if (status != SA_OK)
         return status;
-    enum sa_status state = sa_account_state(user, call->now.wall_ms);
+    status = rpc_source_is_known(call, user, &is_known);
+    if (status != SA_OK)
+        return status;
+    enum sa_status state = rpc_account_state(call, user, request->origin, is_known, &line);
     if (sa_account_is_closed(state))
-        status = refuse(call, user, state);
+        status = refuse(call, user, state, line);
     if (status != SA_OK)
         return status;
     reply->state = word_of(state);

@@ -9,6 +9,7 @@
 #include "service/auth/session.h"
 #include "service/base/log.h"
 #include "service/rpc/page.h"
+#include "service/rpc/rule_login.h"
 
 #define AUTH_INFO_MAX  1024u
 #define AUTH_INFO_KEPT 200u /* characters of it in a record */
@@ -74,7 +75,11 @@ open_login(struct sa_call *call, const Secauth__V1__OpenSessionRequest *request,
     record->client_id = session.client_id;
     if (!rpc_put_text(call, session.id, &reply->session_id))
         return SA_NO_MEMORY;
-    return sa_store_session_open(call->authority->store, &session, NULL, record);
+    /* Whoever got in past `account`, with a key too, is no stranger there from now on. */
+    struct sa_login_change change = {.has_known = false};
+    change.has_known = sa_lockout_session_change(call->authority->rules, user, &call->source, call->now,
+                                                 &change.known);
+    return sa_store_login_session(call->authority->store, &session, NULL, &change, record);
 }
 
 enum sa_status
@@ -83,18 +88,24 @@ rpc_session_open(struct sa_call *call, const Secauth__V1__OpenSessionRequest *re
 {
     struct rpc_whom whom = {SA_EVENT_SESSION_OPEN, rpc_bytes(request->user), request->uid, request->origin};
     SA_OWN(sa_user) user = NULL;
+    unsigned line;
+    bool is_known;
 
     if (request->auth_info.len > AUTH_INFO_MAX)
         return sa_call_refuse(call, "auth_info", "at most 1,024 bytes");
     enum sa_status status = rpc_find_account(call, &whom, &user);
+    if (status == SA_OK)
+        status = rpc_source_is_known(call, user, &is_known);
     if (status != SA_OK)
         return status;
     struct sa_audit record = sa_call_audit(call, SA_EVENT_SESSION_OPEN, SA_OUTCOME_GRANTED, NULL);
     rpc_audit_user(&record, user);
-    enum sa_status state = sa_account_state(user, call->now.wall_ms);
+    enum sa_status state = rpc_account_state(call, user, request->origin, is_known, &line);
     if (sa_account_is_closed(state)) {
         record.outcome = SA_OUTCOME_DENIED;
         record.reason = sa_account_reason(state);
+        if (state == SA_DENIED_BY_RULE)
+            record.detail = rpc_rule_detail(call, line);
         return rpc_denied(call, &record, state);
     }
     if (sa_session_is_for(call->authority, sa_bytes_of(request->origin->service))) {

@@ -5,6 +5,7 @@
 #include "service/auth/account.h"
 #include "service/auth/client.h"
 #include "service/auth/inside.h"
+#include "service/auth/leader.h"
 #include "service/auth/names.h"
 #include "service/auth/refresh.h"
 #include "service/auth/session.h"
@@ -99,11 +100,14 @@ attest(struct sa_call *call, const char *id, struct sa_session *ret_session, str
 {
     if (!call->caller.has_uid || !sa_name_is_id(sa_bytes_of(id)))
         return SA_SESSION_INVALID;
-    enum sa_status status = sa_store_session_live(call->authority->store, id, call->now.wall_ms, ret_session);
-    if (status == SA_OK && !sa_session_admits(call->authority, ret_session, call->caller.uid))
+    /* A container may have the uid of a person of ours without being theirs. */
+    if (!sa_process_is_here(call->caller.pid))
         return SA_SESSION_INVALID;
+    enum sa_status status = sa_store_session_live(call->authority->store, id, call->now.wall_ms, ret_session);
     if (status == SA_OK)
         status = sa_store_user_by_subject(call->authority->store, ret_session->subject, ret_user);
+    if (status == SA_OK && !sa_session_admits(call->authority, ret_session, *ret_user, call->caller.uid))
+        return SA_SESSION_INVALID;
     if (status == SA_OK && sa_account_is_closed(sa_account_state(*ret_user, call->now.wall_ms)))
         return SA_SESSION_INVALID;
     return status == SA_NOT_FOUND ? SA_SESSION_INVALID : status;

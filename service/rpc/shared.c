@@ -6,6 +6,7 @@
 #include "service/auth/inside.h"
 #include "service/auth/names.h"
 #include "service/base/log.h"
+#include "service/rpc/rule_login.h"
 
 #define SERVICE_MAX  64u
 #define RHOST_MAX    255u
@@ -131,7 +132,9 @@ rpc_find_account(struct sa_call *call, const struct rpc_whom *whom, struct sa_us
 
     if (status != SA_OK)
         return status;
-    if (call->caller.via != SA_VIA_ROOT)
+    /* A service's uid asks about others, whether their account may be used and nothing else. */
+    if (call->caller.via != SA_VIA_ROOT &&
+        (whom->event != SA_EVENT_ACCOUNT || !rpc_is_service(call, whom->origin)))
         return find_own(call, whom->name, ret_user);
     if (!sa_name_is_user(whom->name))
         return SA_NOT_MANAGED;

@@ -50,8 +50,9 @@ struct rpc_whom {
 };
 
 /*
- * The account: anybody's on root.sock, the caller's own on user.sock.
- * SA_OK; SA_NOT_MANAGED; SA_PERMISSION_DENIED for another's, and for a uid that is not the record's.
+ * The account: anybody's on root.sock, the caller's own on user.sock; CheckAccount's anybody's for a
+ * service's uid. SA_OK; SA_NOT_MANAGED; SA_PERMISSION_DENIED for another's, and for a uid that is not the
+ * record's.
  */
 SA_MUST_CHECK enum sa_status rpc_find_account(struct sa_call *call, const struct rpc_whom *whom,
                                               struct sa_user **ret_user);
