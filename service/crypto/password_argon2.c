@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "service/crypto/encode.h"
+#include "service/crypto/hash_memory.h"
 
 #define SALT_LEN 16u
 #define HASH_LEN 32u
@@ -76,20 +77,25 @@ sa_password_argon2_parse(const char *encoded, struct sa_password_argon2 *ret_par
 }
 
 /* libsodium's raw function for what it can do (one lane, salts of 16 bytes); libargon2 for the rest. */
-static enum sa_status
-compute(const struct sa_password_argon2 *p, struct sa_bytes password, uint8_t *ret_hash, size_t hash_len)
+static bool
+compute_raw(const struct sa_password_argon2 *p, struct sa_bytes password, uint8_t *ret_hash, size_t hash_len)
 {
     const char *text = password.len == 0 ? "" : (const char *)password.data;
 
     if (p->lanes == 1 && p->salt_len == crypto_pwhash_SALTBYTES)
         return crypto_pwhash(ret_hash, hash_len, text, password.len, p->salt, p->passes,
-                             (size_t)p->memory_kib * 1024, crypto_pwhash_ALG_ARGON2ID13) == 0
-                   ? SA_OK
-                   : SA_NO_MEMORY;
+                             (size_t)p->memory_kib * 1024, crypto_pwhash_ALG_ARGON2ID13) == 0;
     return argon2id_hash_raw(p->passes, p->memory_kib, p->lanes, text, password.len, p->salt, p->salt_len,
-                             ret_hash, hash_len) == ARGON2_OK
-               ? SA_OK
-               : SA_NO_MEMORY;
+                             ret_hash, hash_len) == ARGON2_OK;
+}
+
+static enum sa_status
+compute(const struct sa_password_argon2 *p, struct sa_bytes password, uint8_t *ret_hash, size_t hash_len)
+{
+    sa_hash_memory_take(p->memory_kib);
+    bool made = compute_raw(p, password, ret_hash, hash_len);
+    sa_hash_memory_give(p->memory_kib);
+    return made ? SA_OK : SA_NO_MEMORY;
 }
 
 enum sa_status

@@ -10,6 +10,7 @@
 #include "service/rpc/reply.h"
 
 #define OVERLOADED_RETRY_MS 500u
+#define CEILING_RETRY_MS    1000u
 #define ID_STEP             0x9e3779b97f4a7c15u /* odd: visits every number before one comes again */
 #define NAME_ESCAPED_MAX    161u
 
@@ -77,8 +78,8 @@ static void
 log_call(const struct sa_exchange *exchange, struct sa_bytes unknown_name)
 {
     const struct sa_call *call = &exchange->call;
-    enum sa_log_level level = level_of(call, exchange->status);
-    bool has_problem = exchange->status != SA_OK && call->problem.rule != NULL;
+    enum sa_log_level level = level_of(call, exchange->answer.status);
+    bool has_problem = exchange->answer.status != SA_OK && call->problem.rule != NULL;
     char name[NAME_ESCAPED_MAX] = "";
     char caller[256] = "";
 
@@ -90,7 +91,7 @@ log_call(const struct sa_exchange *exchange, struct sa_bytes unknown_name)
     sa_log(level, "%016llx %s via=%s%s source=%s status=%s us=%lld%s%s%s%s%s%s",
            (unsigned long long)call->request_id, call->method == NULL ? name : call->method->name,
            via_name(call->caller.via), caller, call->source.text[0] == '\0' ? "-" : call->source.text,
-           sa_status_row(exchange->status)->name, (long long)(clock_us() - exchange->began_us),
+           sa_status_row(exchange->answer.status)->name, (long long)(clock_us() - exchange->began_us),
            call->log_reason == NULL ? "" : " reason=", call->log_reason == NULL ? "" : call->log_reason,
            has_problem ? " field=" : "", has_problem ? call->problem.field : "", has_problem ? " rule=" : "",
            has_problem ? call->problem.rule : "");
@@ -297,6 +298,17 @@ begin(struct sa_exchange *exchange)
     return submit(exchange);
 }
 
+/* A flood is answered as cheaply as can be: a line a call would fill the log for it. The transport has said
+ * it. */
+static void
+refuse_over_ceiling(struct sa_exchange *exchange)
+{
+    exchange->call.retry_ms = CEILING_RETRY_MS;
+    sa_reply_make(exchange, SA_RATE_LIMITED);
+    exchange->answered = true;
+    exchange->dispatch->options.done(exchange);
+}
+
 void
 sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *incoming)
 {
@@ -311,9 +323,13 @@ sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *incomin
     call->request_id = dispatch->next_id += ID_STEP;
     call->now = sa_clock_now();
     call->deadline_boot_ms = call->now.boot_ms + (millis < SA_CALL_MILLIS_MAX ? millis : SA_CALL_MILLIS_MAX);
-    exchange->number = incoming->frame->call;
+    exchange->answer.number = incoming->frame->call;
     exchange->began_us = clock_us();
 
+    if (incoming->over_ceiling) {
+        refuse_over_ceiling(exchange);
+        return;
+    }
     enum sa_status status = atomic_load(&dispatch->closed) ? SA_SHUTTING_DOWN : admit(exchange, incoming);
     if (status == SA_OK)
         status = read_request(exchange, incoming->body);
@@ -336,6 +352,7 @@ sa_exchange_new(struct sa_dispatch *dispatch)
     if (exchange == NULL)
         return NULL;
     exchange->dispatch = dispatch;
+    exchange->answer.exchange = exchange;
     exchange->call.arena = sa_arena_new(SA_CALL_ARENA_MAX);
     if (exchange->call.arena == NULL) {
         free(exchange);

@@ -11,28 +11,36 @@
 #define SA_CALL_MILLIS_MAX 30000u             /* the longest that a call may take, whatever its frame says */
 #define SA_CALL_ARENA_MAX  (6u * 1024 * 1024) /* memory of one call: request, work, reply */
 
+/*
+ * What is sent for a call. Part of its exchange; one that is held stands alone, since that may be tens of
+ * thousands at once and an exchange with its arena is some 6 KiB (transport/held.h).
+ */
+struct sa_answer {
+    struct sa_exchange *exchange; /* NULL: it stands alone, the body behind it */
+    enum sa_status status;
+    uint8_t header[SA_FRAME_HEADER_LEN];
+    struct sa_bytes body; /* in the exchange's arena */
+
+    /* The transport's. */
+    int64_t due_boot_ms; /* while it is held */
+    void *owner;
+    uint32_t number; /* the caller's; set by sa_dispatch_call */
+    bool cancelled;  /* nobody waits for the answer */
+    size_t sent;     /* bytes of the frame */
+    struct sa_answer *next;
+    struct sa_answer *chain;
+};
+
 /* A call from its frame to its reply. One allocation and an arena. */
 struct sa_exchange {
-    struct sa_call call; /* first, so that dispatch finds the exchange of a call */
+    struct sa_call call;     /* first, so that dispatch finds the exchange of a call */
+    struct sa_answer answer; /* whole once the call is done */
     struct sa_dispatch *dispatch;
     struct sa_job job;
     sa_step step; /* the next to run */
     enum sa_lane lane;
     int64_t began_us;
     bool answered; /* what runs now comes after the answer */
-
-    /* Once done: what is to be sent, and when (call.hold_until_boot_ms). The body lives in the arena. */
-    enum sa_status status;
-    uint8_t header[SA_FRAME_HEADER_LEN];
-    struct sa_bytes body;
-
-    /* The transport's. */
-    void *owner;
-    uint32_t number; /* the caller's; set by sa_dispatch_call */
-    bool cancelled;  /* nobody waits for the answer */
-    size_t sent;     /* bytes of the frame */
-    struct sa_exchange *next;
-    struct sa_exchange *chain;
 };
 
 /* A request frame. `caller` is NULL for one on behalf of a peer that was never told: it has no rights at all.
@@ -42,6 +50,8 @@ struct sa_incoming {
     const struct sa_frame *frame;
     struct sa_bytes name;
     struct sa_bytes body;
+    bool over_ceiling; /* more calls than whoever sent it may make: RATE_LIMITED, nothing is decoded or logged
+                        */
 };
 
 struct sa_dispatch_options {
@@ -72,7 +82,7 @@ SA_DEFINE_OWN(sa_dispatch, sa_dispatch_free)
 /* Another configuration from now on; the old one stays where it is. Any thread. */
 void sa_dispatch_set_conf(struct sa_dispatch *dispatch, const struct sa_conf *conf);
 
-/* An exchange with nothing in it; NULL for lack of memory. */
+/* An exchange with nothing in it; NULL for lack of memory. Its answer points back to it. */
 struct sa_exchange *sa_exchange_new(struct sa_dispatch *dispatch);
 
 /*

@@ -143,21 +143,21 @@ sa_reply_make(struct sa_exchange *exchange, enum sa_status status)
     struct sa_call *call = &exchange->call;
 
     status = sendable(status);
-    exchange->body = sa_bytes(NULL, 0);
+    exchange->answer.body = sa_bytes(NULL, 0);
     if (status == SA_OK && protobuf_c_message_get_packed_size(call->reply) > SA_FRAME_REPLY_MAX)
         status = SA_TOO_LARGE;
-    if (status == SA_OK && !pack(call->arena, call->reply, &exchange->body))
+    if (status == SA_OK && !pack(call->arena, call->reply, &exchange->answer.body))
         status = SA_NO_MEMORY;
-    if (status != SA_OK && !make_error(call, status, &exchange->body))
-        exchange->body = sa_bytes(NULL, 0);
+    if (status != SA_OK && !make_error(call, status, &exchange->answer.body))
+        exchange->answer.body = sa_bytes(NULL, 0);
     struct sa_frame frame = {
         .kind = SA_FRAME_REPLY,
         .status = (uint16_t)status,
-        .call = exchange->number,
+        .call = exchange->answer.number,
         .millis = status == SA_OK ? 0 : call->retry_ms,
         .request_id = call->request_id,
-        .body_len = (uint32_t)exchange->body.len,
+        .body_len = (uint32_t)exchange->answer.body.len,
     };
-    sa_frame_encode(&frame, exchange->header);
-    exchange->status = status;
+    sa_frame_encode(&frame, exchange->answer.header);
+    exchange->answer.status = status;
 }

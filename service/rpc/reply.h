@@ -7,7 +7,7 @@
 /*
  * Make header and body of an exchange from what its handler returned: the reply on SA_OK, else a
  * google.rpc.Status with the public words and nothing more. A reply that does not fit becomes SA_TOO_LARGE or
- * SA_NO_MEMORY; an error that does not fit goes without a body. exchange->status is what is sent.
+ * SA_NO_MEMORY; an error that does not fit goes without a body. exchange->answer.status is what is sent.
  */
 void sa_reply_make(struct sa_exchange *exchange, enum sa_status status);
 

@@ -74,13 +74,16 @@ sa_conn_close(struct sa_conn *conn)
 }
 
 void
-sa_conn_release(struct sa_exchange *exchange)
+sa_conn_release(struct sa_answer *answer)
 {
-    struct sa_conn *conn = exchange->owner;
+    struct sa_conn *conn = answer->owner;
 
     conn->door->server->calls--;
     conn->calls--;
-    sa_exchange_end(exchange);
+    if (answer->exchange != NULL)
+        sa_exchange_end(answer->exchange);
+    else
+        sa_answer_free(answer);
     if (conn->calls == 0 && conn->buried)
         free_conn(conn);
 }

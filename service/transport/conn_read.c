@@ -35,6 +35,28 @@ fill_caller(const struct sa_conn *conn, uint32_t peer, struct sa_caller *ret_cal
     return sa_peers_fill(conn->peers, peer, ret_caller) == SA_OK;
 }
 
+/* Whether whoever sent this call has made too many in this second; the log hears of it once. */
+static bool
+is_over_ceiling(const struct sa_conn *conn)
+{
+    struct sa_door *door = conn->door;
+    struct sa_ceiling *ceiling = &door->ceilings[conn->caller.uid % SA_UID_CHAINS];
+    int64_t second = door->server->now.boot_ms / 1000;
+
+    if (door->calls_max == 0)
+        return false;
+    if (ceiling->second != second)
+        *ceiling = (struct sa_ceiling){.second = second};
+    if (ceiling->calls < door->calls_max) {
+        ceiling->calls++;
+        return false;
+    }
+    if (ceiling->calls++ == door->calls_max)
+        sa_log(SA_LOG_WARNING, "more than %u calls in a second: gateway=%s uid=%u", door->calls_max,
+               conn->caller.gateway, conn->caller.uid);
+    return true;
+}
+
 static void
 take_request(struct sa_conn *conn, const struct sa_frame *frame, const uint8_t *rest)
 {
@@ -55,10 +77,11 @@ take_request(struct sa_conn *conn, const struct sa_frame *frame, const uint8_t *
         .frame = frame,
         .name = sa_bytes(rest, frame->name_len),
         .body = sa_bytes(rest + frame->name_len, frame->body_len),
+        .over_ceiling = is_over_ceiling(conn),
     };
-    exchange->owner = conn;
-    exchange->number = frame->call;
-    *sa_conn_find(conn, frame->call) = exchange;
+    exchange->answer.owner = conn;
+    exchange->answer.number = frame->call;
+    *sa_conn_find(conn, frame->call) = &exchange->answer;
     conn->open++;
     conn->calls++;
     server->calls++;
@@ -68,13 +91,13 @@ take_request(struct sa_conn *conn, const struct sa_frame *frame, const uint8_t *
 static void
 take_cancel(struct sa_conn *conn, uint32_t number)
 {
-    struct sa_exchange **slot = sa_conn_find(conn, number);
-    struct sa_exchange *exchange = *slot;
+    struct sa_answer **slot = sa_conn_find(conn, number);
+    struct sa_answer *answer = *slot;
 
-    if (exchange == NULL)
+    if (answer == NULL)
         return; /* its answer is on its way */
-    *slot = exchange->chain;
-    exchange->cancelled = true;
+    *slot = answer->chain;
+    answer->cancelled = true;
     conn->open--;
 }
 

@@ -6,10 +6,10 @@
 
 #define PIECES_MAX 128 /* of one sendmsg: two a reply */
 
-struct sa_exchange **
+struct sa_answer **
 sa_conn_find(struct sa_conn *conn, uint32_t number)
 {
-    struct sa_exchange **slot = &conn->chains[number % SA_OPEN_CHAINS];
+    struct sa_answer **slot = &conn->chains[number % SA_OPEN_CHAINS];
 
     while (*slot != NULL && (*slot)->number != number)
         slot = &(*slot)->chain;
@@ -17,9 +17,9 @@ sa_conn_find(struct sa_conn *conn, uint32_t number)
 }
 
 static size_t
-frame_len(const struct sa_exchange *exchange)
+frame_len(const struct sa_answer *answer)
 {
-    return SA_FRAME_HEADER_LEN + exchange->body.len;
+    return SA_FRAME_HEADER_LEN + answer->body.len;
 }
 
 /* Look at it at the end of this turn: something is to be sent, or there is room to read on. */
@@ -34,67 +34,83 @@ mark(struct sa_conn *conn)
 
 /* An answer that nobody waits for. */
 static void
-discard(struct sa_exchange *exchange)
+discard(struct sa_answer *answer)
 {
-    mark(exchange->owner);
-    sa_conn_release(exchange);
+    mark(answer->owner);
+    sa_conn_release(answer);
+}
+
+/* Let go of the call and keep what is to be sent; what may run after the answer needs it whole. */
+static struct sa_answer *
+shrink(struct sa_answer *answer)
+{
+    struct sa_exchange *exchange = answer->exchange;
+    struct sa_answer *alone = exchange->call.after_step != NULL ? NULL : sa_answer_alone(answer);
+
+    if (alone == NULL)
+        return answer;
+    *sa_conn_find(answer->owner, answer->number) = alone; /* at the same place of the chain */
+    sa_exchange_end(exchange);
+    return alone;
 }
 
 void
-sa_conn_answer(struct sa_exchange *exchange)
+sa_conn_answer(struct sa_answer *answer)
 {
-    struct sa_conn *conn = exchange->owner;
+    struct sa_conn *conn = answer->owner;
     struct sa_server *server = conn->door->server;
 
-    if (!exchange->answered) {
-        sa_dispatch_resume(exchange); /* and it comes back here */
+    if (!answer->exchange->answered) {
+        sa_dispatch_resume(answer->exchange); /* and it comes back here */
         return;
     }
-    if (conn->fd < 0 || exchange->cancelled) {
-        discard(exchange);
+    if (conn->fd < 0 || answer->cancelled) {
+        discard(answer);
         return;
     }
-    if (exchange->call.hold_until_boot_ms <= server->now.boot_ms) {
-        sa_conn_queue(exchange);
+    answer->due_boot_ms = answer->exchange->call.hold_until_boot_ms;
+    if (answer->due_boot_ms <= server->now.boot_ms) {
+        sa_conn_queue(answer);
         return;
     }
-    if (sa_held_add(&server->held, exchange) == SA_OK)
+    answer = shrink(answer);
+    if (sa_held_add(&server->held, answer) == SA_OK)
         return;
     sa_conn_close(conn); /* rather no answer than one that tells by its time */
-    sa_conn_release(exchange);
+    sa_conn_release(answer);
 }
 
 void
-sa_conn_queue(struct sa_exchange *exchange)
+sa_conn_queue(struct sa_answer *answer)
 {
-    struct sa_conn *conn = exchange->owner;
+    struct sa_conn *conn = answer->owner;
 
-    if (conn->fd < 0 || exchange->cancelled) {
-        discard(exchange);
+    if (conn->fd < 0 || answer->cancelled) {
+        discard(answer);
         return;
     }
-    *sa_conn_find(conn, exchange->number) = exchange->chain; /* its number may be used again */
-    exchange->next = NULL;
-    *conn->last_out = exchange;
-    conn->last_out = &exchange->next;
-    conn->unsent += frame_len(exchange);
+    *sa_conn_find(conn, answer->number) = answer->chain; /* its number may be used again */
+    answer->next = NULL;
+    *conn->last_out = answer;
+    conn->last_out = &answer->next;
+    conn->unsent += frame_len(answer);
     mark(conn);
 }
 
 /* The unsent part of one reply as pieces. */
 static int
-put_pieces(const struct sa_exchange *exchange, struct iovec *ret_pieces)
+put_pieces(const struct sa_answer *answer, struct iovec *ret_pieces)
 {
-    size_t sent = exchange->sent;
+    size_t sent = answer->sent;
     int count = 0;
 
     if (sent < SA_FRAME_HEADER_LEN)
         ret_pieces[count++] =
-            (struct iovec){(uint8_t *)(uintptr_t)exchange->header + sent, SA_FRAME_HEADER_LEN - sent};
+            (struct iovec){(uint8_t *)(uintptr_t)answer->header + sent, SA_FRAME_HEADER_LEN - sent};
     size_t of_body = sent > SA_FRAME_HEADER_LEN ? sent - SA_FRAME_HEADER_LEN : 0;
-    if (of_body < exchange->body.len)
+    if (of_body < answer->body.len)
         ret_pieces[count++] =
-            (struct iovec){(uint8_t *)(uintptr_t)exchange->body.data + of_body, exchange->body.len - of_body};
+            (struct iovec){(uint8_t *)(uintptr_t)answer->body.data + of_body, answer->body.len - of_body};
     return count;
 }
 
@@ -103,18 +119,18 @@ account(struct sa_conn *conn, size_t sent)
 {
     conn->unsent -= sent;
     while (conn->first_out != NULL) {
-        struct sa_exchange *exchange = conn->first_out;
-        size_t left = frame_len(exchange) - exchange->sent;
+        struct sa_answer *answer = conn->first_out;
+        size_t left = frame_len(answer) - answer->sent;
         if (sent < left) {
-            exchange->sent += sent;
+            answer->sent += sent;
             return;
         }
         sent -= left;
-        conn->first_out = exchange->next;
+        conn->first_out = answer->next;
         if (conn->first_out == NULL)
             conn->last_out = &conn->first_out;
         conn->open--;
-        sa_conn_release(exchange); /* the connection is not over, so it stays */
+        sa_conn_release(answer); /* the connection is not over, so it stays */
     }
 }
 
@@ -141,7 +157,7 @@ send_some(struct sa_conn *conn)
     struct msghdr message = {.msg_iov = pieces};
     size_t len = 0;
 
-    for (const struct sa_exchange *at = conn->first_out; at != NULL && message.msg_iovlen + 2 <= PIECES_MAX;
+    for (const struct sa_answer *at = conn->first_out; at != NULL && message.msg_iovlen + 2 <= PIECES_MAX;
          at = at->next)
         message.msg_iovlen += (size_t)put_pieces(at, pieces + message.msg_iovlen);
     for (size_t i = 0; i < message.msg_iovlen; i++)
@@ -178,9 +194,9 @@ void
 sa_conn_drop_queue(struct sa_conn *conn)
 {
     while (conn->first_out != NULL) {
-        struct sa_exchange *exchange = conn->first_out;
-        conn->first_out = exchange->next;
-        sa_conn_release(exchange);
+        struct sa_answer *answer = conn->first_out;
+        conn->first_out = answer->next;
+        sa_conn_release(answer);
     }
     conn->last_out = &conn->first_out;
     conn->unsent = 0;

@@ -22,6 +22,15 @@
 /* What epoll points at. */
 enum sa_watch { SA_WATCH_DOOR, SA_WATCH_CONN, SA_WATCH_WAKE, SA_WATCH_SIGNAL };
 
+/*
+ * Calls of one uid in this second. Uids that share a slot share its ceiling, which is so high that nobody but
+ * a flood comes near it.
+ */
+struct sa_ceiling {
+    int64_t second;
+    unsigned calls;
+};
+
 TAILQ_HEAD(sa_conn_list, sa_conn);
 
 struct sa_door {
@@ -33,7 +42,9 @@ struct sa_door {
     unsigned rank; /* 0 is served first */
     unsigned count;
     unsigned count_max;
-    unsigned open_max;                       /* open calls of one connection */
+    unsigned open_max;  /* open calls of one connection */
+    unsigned calls_max; /* a second, of one uid or gateway; 0: root has none */
+    struct sa_ceiling ceilings[SA_UID_CHAINS];
     unsigned strangers;                      /* user.sock */
     int64_t paused_until_ms;                 /* 0: accepts */
     struct sa_conn_list uids[SA_UID_CHAINS]; /* connections by uid */
@@ -59,13 +70,13 @@ struct sa_conn {
     size_t rest_size;
     int64_t frame_until_ms; /* 0: none is being read */
 
-    unsigned open;                              /* calls whose answer the peer waits for */
-    unsigned calls;                             /* all that still exist: with those that nobody waits for */
-    struct sa_exchange *chains[SA_OPEN_CHAINS]; /* open calls by number, until their answer is queued */
+    unsigned open;                            /* calls whose answer the peer waits for */
+    unsigned calls;                           /* all that still exist: with those that nobody waits for */
+    struct sa_answer *chains[SA_OPEN_CHAINS]; /* open calls by number, until their answer is queued */
 
     /* What waits to be sent. */
-    struct sa_exchange *first_out;
-    struct sa_exchange **last_out;
+    struct sa_answer *first_out;
+    struct sa_answer **last_out;
     size_t unsent;
     int64_t stuck_until_ms; /* 0: nothing waits */
     bool dirty;
@@ -89,7 +100,7 @@ struct sa_server {
     unsigned door_count;
     unsigned calls; /* of all connections, those that are over too */
 
-    _Atomic(struct sa_exchange *) done; /* newest first; any thread pushes */
+    _Atomic(struct sa_answer *) done; /* newest first; any thread pushes */
     atomic_bool asleep;
 
     struct sa_held held;
@@ -115,7 +126,7 @@ void sa_conn_new(struct sa_door *door, int fd, const struct sa_caller *caller, b
  * more. */
 void sa_conn_close(struct sa_conn *conn);
 /* A call is over: sent, or there is nobody to send it to. */
-void sa_conn_release(struct sa_exchange *exchange);
+void sa_conn_release(struct sa_answer *answer);
 /* Free what can be freed at the end of a turn. */
 void sa_conn_bury(struct sa_server *server);
 /* What epoll said. */
@@ -131,14 +142,14 @@ void sa_conn_read(struct sa_conn *conn);
 /* conn_write.c */
 
 /* Take a call that is done: hold it, queue its answer, or end it where nobody waits. */
-void sa_conn_answer(struct sa_exchange *exchange);
+void sa_conn_answer(struct sa_answer *answer);
 /* Queue an answer whose time has come. */
-void sa_conn_queue(struct sa_exchange *exchange);
+void sa_conn_queue(struct sa_answer *answer);
 /* Send what is queued, as far as the peer takes it. */
 void sa_conn_flush(struct sa_conn *conn);
 /* Forget what is queued. */
 void sa_conn_drop_queue(struct sa_conn *conn);
 /* The open call of a number: the place that points to it, which holds NULL where there is none. */
-struct sa_exchange **sa_conn_find(struct sa_conn *conn, uint32_t number);
+struct sa_answer **sa_conn_find(struct sa_conn *conn, uint32_t number);
 
 #endif

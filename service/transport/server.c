@@ -14,13 +14,16 @@
 #include "inside.h"
 #include "service/base/log.h"
 
-#define EVENTS_MAX        512
-#define TICK_MS           1000
-#define DRAIN_MS          10000
-#define DRAIN_QUIET_MS    500  /* of it, for calls that are on their way and will be refused */
-#define DESCRIPTORS_KEPT  160u /* for the store's files and everything else that is no connection */
-#define CALLS_MAX         128u /* open calls of one connection */
-#define GATEWAY_CALLS_MAX 1024u
+#define EVENTS_MAX             512
+#define TICK_MS                1000
+#define DRAIN_MS               10000
+#define DRAIN_QUIET_MS         500  /* of it, for calls that are on their way and will be refused */
+#define DESCRIPTORS_KEPT       160u /* for the store's files and everything else that is no connection */
+#define CALLS_MAX              128u /* open calls of one connection */
+#define GATEWAY_CALLS_MAX      1024u
+#define UID_CALLS_A_SECOND     1000u
+#define GATEWAY_CALLS_A_SECOND 100000u
+#define ROOT_CALLS_MAX         4096u /* root may pipeline what a whole host asks */
 
 static void
 loop_signals(sigset_t *ret_signals)
@@ -46,12 +49,12 @@ sa_server_block_signals(void)
 void
 sa_server_done(struct sa_exchange *exchange)
 {
-    struct sa_server *server = ((struct sa_conn *)exchange->owner)->door->server;
-    struct sa_exchange *newest = atomic_load_explicit(&server->done, memory_order_relaxed);
+    struct sa_server *server = ((struct sa_conn *)exchange->answer.owner)->door->server;
+    struct sa_answer *newest = atomic_load_explicit(&server->done, memory_order_relaxed);
 
     do
-        exchange->next = newest;
-    while (!atomic_compare_exchange_weak(&server->done, &newest, exchange));
+        exchange->answer.next = newest;
+    while (!atomic_compare_exchange_weak(&server->done, &newest, &exchange->answer));
     /* Only a sleeping loop needs to be woken; it looks at `done` once more after it has said that it sleeps.
      */
     if (atomic_exchange(&server->asleep, false)) {
@@ -64,17 +67,17 @@ sa_server_done(struct sa_exchange *exchange)
 static void
 take_answers(struct sa_server *server)
 {
-    struct sa_exchange *newest = atomic_exchange(&server->done, NULL);
-    struct sa_exchange *oldest = NULL;
+    struct sa_answer *newest = atomic_exchange(&server->done, NULL);
+    struct sa_answer *oldest = NULL;
 
     while (newest != NULL) {
-        struct sa_exchange *next = newest->next;
+        struct sa_answer *next = newest->next;
         newest->next = oldest;
         oldest = newest;
         newest = next;
     }
     while (oldest != NULL) {
-        struct sa_exchange *next = oldest->next;
+        struct sa_answer *next = oldest->next;
         sa_conn_answer(oldest);
         oldest = next;
     }
@@ -119,10 +122,10 @@ static void
 run_timers(struct sa_server *server)
 {
     int64_t now_ms = server->now.boot_ms;
-    struct sa_exchange *exchange;
+    struct sa_answer *answer;
 
-    while ((exchange = sa_held_due(&server->held, now_ms)) != NULL)
-        sa_conn_queue(exchange);
+    while ((answer = sa_held_due(&server->held, now_ms)) != NULL)
+        sa_conn_queue(answer);
     while (!TAILQ_EMPTY(&server->reading) && TAILQ_FIRST(&server->reading)->frame_until_ms <= now_ms)
         sa_conn_close(TAILQ_FIRST(&server->reading));
     while (!TAILQ_EMPTY(&server->stuck) && TAILQ_FIRST(&server->stuck)->stuck_until_ms <= now_ms)
@@ -296,8 +299,12 @@ open_door(struct sa_server *server, const struct sa_door_options *options)
                 : options->via == SA_VIA_USER ? 2
                                               : 1,
         .count_max = connections_max(&server->options),
-        .open_max = gateway ? GATEWAY_CALLS_MAX : CALLS_MAX,
+        .open_max = gateway                       ? GATEWAY_CALLS_MAX
+                    : options->via == SA_VIA_ROOT ? ROOT_CALLS_MAX
+                                                  : CALLS_MAX,
     };
+    if (options->via != SA_VIA_ROOT)
+        door->calls_max = gateway ? GATEWAY_CALLS_A_SECOND : UID_CALLS_A_SECOND;
     for (unsigned i = 0; i < SA_UID_CHAINS; i++)
         TAILQ_INIT(&door->uids[i]);
     server->door_count++;
@@ -368,7 +375,7 @@ close_if_open(int fd)
 void
 sa_server_free(struct sa_server *server)
 {
-    struct sa_exchange *held;
+    struct sa_answer *held;
 
     if (server == NULL)
         return;

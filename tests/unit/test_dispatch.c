@@ -16,7 +16,7 @@ static struct {
     struct sa_conf conf;
     struct sa_buckets *buckets;
     struct sa_dispatch *dispatch;
-    struct sa_exchange *done;
+    struct sa_answer *done;
     sem_t is_done;
     sem_t go_on;
     sem_t after;
@@ -134,7 +134,7 @@ find(struct sa_bytes name)
 static void
 done(struct sa_exchange *exchange)
 {
-    exchange->next = __atomic_exchange_n(&stage.done, exchange, __ATOMIC_ACQ_REL);
+    exchange->answer.next = __atomic_exchange_n(&stage.done, &exchange->answer, __ATOMIC_ACQ_REL);
     sem_post(&stage.is_done);
 }
 
@@ -168,7 +168,7 @@ static struct sa_exchange *
 await(void)
 {
     sem_wait(&stage.is_done);
-    return stage.done;
+    return stage.done->exchange;
 }
 
 static struct sa_exchange *
@@ -182,7 +182,7 @@ static enum sa_status
 outcome(const char *name, const struct sa_caller *caller)
 {
     struct sa_exchange *exchange = call(name, caller);
-    enum sa_status status = exchange->status;
+    enum sa_status status = exchange->answer.status;
 
     sa_exchange_end(exchange);
     return status;
@@ -193,7 +193,7 @@ outcome_of(const struct request *request)
 {
     begin(request);
     struct sa_exchange *exchange = await();
-    enum sa_status status = exchange->status;
+    enum sa_status status = exchange->answer.status;
     sa_exchange_end(exchange);
     return status;
 }
@@ -283,8 +283,8 @@ a_body_that_breaks_a_rule_names_field_and_rule(SA_UNUSED void **state)
 
     begin(&(struct request){"grant", &alice, 8000, {twice, sizeof(twice)}});
     struct sa_exchange *exchange = await();
-    assert_int_equal(exchange->status, SA_INVALID_ARGUMENT);
-    struct details details = details_of(exchange->body);
+    assert_int_equal(exchange->answer.status, SA_INVALID_ARGUMENT);
+    struct details details = details_of(exchange->answer.body);
     assert_string_equal(details.field, "token");
     assert_true(details.rule[0] != '\0');
     assert_string_equal(details.reason, "INVALID_REQUEST");
@@ -300,9 +300,9 @@ static void
 a_handler_that_refuses_names_field_and_rule(SA_UNUSED void **state)
 {
     struct sa_exchange *exchange = call("refuse", &root);
-    struct details details = details_of(exchange->body);
+    struct details details = details_of(exchange->answer.body);
 
-    assert_int_equal(exchange->status, SA_INVALID_ARGUMENT);
+    assert_int_equal(exchange->answer.status, SA_INVALID_ARGUMENT);
     assert_string_equal(details.field, "client.client_id");
     assert_string_equal(details.rule, "1 to 64 bytes");
     sa_exchange_end(exchange);
@@ -335,8 +335,8 @@ failed_proofs_spend_the_bucket_and_nothing_else_does(SA_UNUSED void **state)
     assert_int_equal(outcome("guess", &root), SA_INVALID_CLIENT);
     assert_int_equal(outcome("guess", &root), SA_INVALID_CLIENT);
     struct sa_exchange *exchange = call("client", &root);
-    assert_int_equal(exchange->status, SA_RATE_LIMITED);
-    struct details details = details_of(exchange->body);
+    assert_int_equal(exchange->answer.status, SA_RATE_LIMITED);
+    struct details details = details_of(exchange->answer.body);
     assert_string_equal(details.reason, "RATE_LIMITED");
     assert_in_range(details.delay_ms, 1, 65000); /* the window, and a slot of it */
     assert_int_equal(details.delay_ms, exchange->call.retry_ms);
@@ -364,7 +364,7 @@ a_step_after_the_answer_runs_once_it_has_left(SA_UNUSED void **state)
 {
     struct sa_exchange *exchange = call("after", &root);
 
-    assert_int_equal(exchange->status, SA_OK);
+    assert_int_equal(exchange->answer.status, SA_OK);
     assert_int_equal(sem_trywait(&stage.after), -1);
     sa_exchange_end(exchange);
     sem_wait(&stage.after);
@@ -381,11 +381,11 @@ a_full_lane_is_overloaded_at_once_with_a_delay(SA_UNUSED void **state)
         begin(&request);
         waiting++;
         if (sem_trywait(&stage.is_done) == 0)
-            refused = stage.done;
+            refused = stage.done->exchange;
     }
     assert_non_null(refused);
-    assert_int_equal(refused->status, SA_OVERLOADED);
-    assert_true(details_of(refused->body).delay_ms > 0);
+    assert_int_equal(refused->answer.status, SA_OVERLOADED);
+    assert_true(details_of(refused->answer.body).delay_ms > 0);
     stage.done = NULL;
     sa_exchange_end(refused);
     for (unsigned i = 1; i < waiting; i++) {
@@ -393,9 +393,9 @@ a_full_lane_is_overloaded_at_once_with_a_delay(SA_UNUSED void **state)
         sem_wait(&stage.is_done);
     }
     for (unsigned i = 1; i < waiting; i++) {
-        struct sa_exchange *next = stage.done->next;
+        struct sa_answer *next = stage.done->next;
         assert_int_equal(stage.done->status, SA_NOT_FOUND);
-        sa_exchange_end(stage.done);
+        sa_exchange_end(stage.done->exchange);
         stage.done = next;
     }
 }
@@ -415,14 +415,14 @@ a_reply_is_a_legal_frame_with_the_requests_number(SA_UNUSED void **state)
     struct sa_frame frame;
     const char *rule;
 
-    assert_int_equal(sa_frame_decode(exchange->header, SA_FRAME_READER_CALLER, &frame, &rule), SA_OK);
+    assert_int_equal(sa_frame_decode(exchange->answer.header, SA_FRAME_READER_CALLER, &frame, &rule), SA_OK);
     assert_int_equal(frame.kind, SA_FRAME_REPLY);
     assert_int_equal(frame.status, SA_OK);
     assert_int_equal(frame.call, 7);
     assert_true(frame.request_id != 0);
-    assert_int_equal(frame.body_len, exchange->body.len);
-    Secauth__V1__RevokeTokenResponse *reply =
-        secauth__v1__revoke_token_response__unpack(NULL, exchange->body.len, exchange->body.data);
+    assert_int_equal(frame.body_len, exchange->answer.body.len);
+    Secauth__V1__RevokeTokenResponse *reply = secauth__v1__revoke_token_response__unpack(
+        NULL, exchange->answer.body.len, exchange->answer.body.data);
     assert_non_null(reply);
     assert_true(reply->accepted);
     secauth__v1__revoke_token_response__free_unpacked(reply, NULL);
@@ -438,10 +438,10 @@ through_a_gateway_the_words_bring_the_requests_id(SA_UNUSED void **state)
     char id[32];
 
     snprintf(id, sizeof(id), "(request %016llx)", (unsigned long long)exchange->call.request_id);
-    assert_non_null(strstr(details_of(exchange->body).words, id));
+    assert_non_null(strstr(details_of(exchange->answer.body).words, id));
     sa_exchange_end(exchange);
     exchange = call("refuse", &alice);
-    assert_null(strstr(details_of(exchange->body).words, "(request "));
+    assert_null(strstr(details_of(exchange->answer.body).words, "(request "));
     sa_exchange_end(exchange);
 }
 
