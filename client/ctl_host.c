@@ -33,6 +33,7 @@ static const struct sa_ctl_column audit_columns[] = {
 static const struct sa_ctl_column status_lines[] = {
     {"version", "version", SA_CTL_PLAIN},
     {"started", "started_ms", SA_CTL_TIME_MS},
+    {"runs on the last good copy", "last_good", SA_CTL_PLAIN},
     {"takes writes", "writable", SA_CTL_PLAIN},
     {"schema", "schema_version", SA_CTL_PLAIN},
     {"issuer", "issuer", SA_CTL_PLAIN},

@@ -2,6 +2,7 @@
 
 #include "service/auth/account.h"
 #include "service/auth/inside.h"
+#include "service/rpc/origin.h"
 #include "service/store/store_login.h"
 
 struct sa_rule_login
@@ -40,13 +41,14 @@ rpc_source_is_known(struct sa_call *call, const struct sa_user *user, bool *ret_
     struct sa_authority *authority = call->authority;
     struct sa_known_row row;
 
-    *ret_known = strncmp(call->source.text, "seat:", 5) == 0;
-    if (*ret_known)
+    *ret_known = false;
+    if (rpc_is_service(call, sa_request_origin(call)) ||
+        !sa_lockout_may_be_known(authority->rules, &call->source))
         return SA_OK;
     enum sa_status status =
         sa_store_known(authority->store, user->subject, call->source.text,
                        call->now.wall_ms / 1000 - authority->conf->login_known_days * 86400, &row);
-    *ret_known = status == SA_OK && !sa_rules_is_shared(authority->rules, &call->source);
+    *ret_known = status == SA_OK;
     return status == SA_NOT_FOUND ? SA_OK : status;
 }
 

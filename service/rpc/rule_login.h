@@ -23,7 +23,7 @@ enum sa_status rpc_account_state(const struct sa_call *call, const struct sa_use
                                  const Secauth__V1__Origin *origin, bool is_known, unsigned *ret_line);
 
 /*
- * Whether the call's source is known to a user: the console, or one that the store remembers. SA_OK,
+ * Whether the call's source is known to a user. SA_OK,
  * SA_STORAGE.
  */
 SA_MUST_CHECK enum sa_status rpc_source_is_known(struct sa_call *call, const struct sa_user *user,
