@@ -8,6 +8,8 @@
 #define QUEUE_MOST   65536u
 #define BUDGET_SHARE 4u /* of the machine's memory */
 #define KIB_PER_MIB  1024u
+#define PAIRS_LEAST  4096u
+#define PAIRS_MOST   4194304u /* 1,165 hashes a second for an hour */
 
 static void
 set_policy(struct sa_authority *authority)
@@ -58,6 +60,34 @@ measure(struct sa_authority *authority)
     return status;
 }
 
+/* As many pairs as can fail at the full hash rate while one counts. */
+static unsigned
+pairs_of(const struct sa_authority *authority)
+{
+    int64_t wait_max_s = authority->conf->login_pair_wait_max;
+    int64_t seconds = wait_max_s > SA_LOCKOUT_IDLE_MS / 1000 ? wait_max_s : SA_LOCKOUT_IDLE_MS / 1000;
+    int64_t pairs = seconds * 1000 / (int64_t)authority->hash_ms * (int64_t)authority->hash_threads;
+
+    return pairs > PAIRS_MOST ? PAIRS_MOST : pairs < PAIRS_LEAST ? PAIRS_LEAST : (unsigned)pairs;
+}
+
+static enum sa_status
+start_lockout(struct sa_authority *authority, struct sa_now now)
+{
+    const struct sa_conf *conf = authority->conf;
+    struct sa_lockout_limits limits = {
+        .free_failures = (unsigned)conf->login_pair_failures,
+        .wait_max_ms = conf->login_pair_wait_max * 1000,
+        .guard_failures = (unsigned)conf->login_guard_failures,
+        .pairs = pairs_of(authority),
+    };
+
+    authority->lockout = sa_lockout_new(&limits, authority->keyring);
+    if (authority->lockout == NULL)
+        return SA_NO_MEMORY;
+    return sa_lockout_load(authority->lockout, authority->store, now);
+}
+
 static enum sa_status
 start(struct sa_authority *authority, struct sa_now now, const char **ret_why)
 {
@@ -77,6 +107,11 @@ start(struct sa_authority *authority, struct sa_now now, const char **ret_why)
     enum sa_status status = measure(authority);
     if (status != SA_OK) {
         *ret_why = "a password hash cannot be made";
+        return status;
+    }
+    status = start_lockout(authority, now);
+    if (status != SA_OK) {
+        *ret_why = "the failures of logins cannot be read";
         return status;
     }
     return sa_signing_start(authority, now, ret_why);
@@ -111,6 +146,7 @@ sa_authority_free(struct sa_authority *authority)
     if (authority == NULL)
         return;
     sa_signing_stop(&authority->signing);
+    sa_lockout_free(authority->lockout);
     sa_handles_free(authority->handles);
     sa_buckets_free(authority->buckets);
     free(authority);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "service/auth/source.h"
+#include "service/auth/switches.h"
 #include "service/crypto/encode.h"
 
 /*
@@ -117,7 +118,7 @@ wait_of(const struct sa_buckets *buckets, const struct bucket *bucket, unsigned 
 {
     uint32_t left = bucket == NULL ? 0 : bucket->sum;
 
-    if (left < limit)
+    if (left < limit || !sa_switch_is_on(SA_SWITCH_source_bucket))
         return 0;
     for (int64_t slot = bucket->newest - SLOTS_IN_WINDOW; slot <= bucket->newest; slot++) {
         uint32_t in_slot = slot < 0 ? 0 : bucket->slots[slot % SLOTS];

@@ -6,6 +6,7 @@
 
 #include "service/auth/authority.h"
 #include "service/auth/handles.h"
+#include "service/auth/lockout.h"
 #include "service/auth/rules.h"
 
 #define SA_SIGNING_KEYS_MAX 16u
@@ -27,6 +28,7 @@ struct sa_authority {
     struct sa_password_policy policy;
     struct sa_buckets *buckets;
     struct sa_handles *handles;
+    struct sa_lockout *lockout;
     struct sa_signing_keys signing;
     uint8_t boot_id[SA_BOOT_ID_LEN];
     atomic_uint dearest_ms; /* the dearest hash that was seen; only ever grows */

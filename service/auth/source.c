@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "service/auth/switches.h"
 #include "service/base/log.h"
 
 #define NET64_LEN   8u
@@ -94,7 +95,7 @@ sa_source_pam(const struct sa_origin *origin, const struct sa_conf_words *consol
         snprintf(ret_source->text, sizeof(ret_source->text), "%s:%s", kind, address);
     else if (origin->rhost.len > 0)
         opaque("text", origin->rhost, ret_source);
-    else if (origin->acting_uid != 0)
+    else if (origin->acting_uid != 0 && sa_switch_is_on(SA_SWITCH_acting_uid))
         sa_source_uid(origin->acting_uid, ret_source);
     else if (sa_conf_has_word(console_services, origin->service) && seat(origin->tty, &at))
         opaque("seat", at, ret_source);
@@ -106,6 +107,20 @@ void
 sa_source_uid(uint32_t uid, struct sa_source *ret_source)
 {
     snprintf(ret_source->text, sizeof(ret_source->text), "uid:%u", uid);
+}
+
+void
+sa_source_service_uid(uint32_t uid, struct sa_bytes rhost, struct sa_source *ret_source)
+{
+    char text[INET6_ADDRSTRLEN];
+    char words[SA_SOURCE_TEXT_MAX - 32];
+    const char *kind;
+
+    if (address_text(rhost, &kind, text))
+        snprintf(ret_source->text, sizeof(ret_source->text), "uid:%u@%s:%s", uid, kind, text);
+    else
+        snprintf(ret_source->text, sizeof(ret_source->text), "uid:%u@%s", uid,
+                 sa_escape(rhost, words, sizeof(words)));
 }
 
 void

@@ -40,10 +40,10 @@ put_session(struct sa_call *call, const struct sa_session *session, const char *
 
 enum sa_status
 rpc_login_grant_tokens(struct sa_call *call, const struct sa_user *user, const struct sa_granted *granted,
+                       const struct sa_proof *proof, const struct sa_login_change *change,
                        struct sa_audit *record, Secauth__V1__TokenGrant **ret_grant)
 {
     struct sa_authority *authority = call->authority;
-    const struct sa_proof proof = {call->now.wall_ms / 1000, SA_AMR_PASSWORD, SA_ACR_PASSWORD};
     SA_OWN(sa_client) client = NULL;
     struct sa_refresh_token refresh;
     char refresh_text[SA_REFRESH_LEN + 1] = "";
@@ -54,7 +54,7 @@ rpc_login_grant_tokens(struct sa_call *call, const struct sa_user *user, const s
     enum sa_status status = sa_store_client_by_id(authority->store, sa_bytes_of(record->client_id), &client);
     if (status != SA_OK)
         return status == SA_NOT_FOUND ? SA_INVALID_CLIENT : status; /* deleted while the hash was computed */
-    sa_session_begin(authority, SA_SESSION_TOKEN, user, client, &call->source, &proof, call->now.wall_ms,
+    sa_session_begin(authority, SA_SESSION_TOKEN, user, client, &call->source, proof, call->now.wall_ms,
                      &session);
     sa_session_hold(authority, client, granted, &session);
     sa_refresh_new(&refresh);
@@ -70,7 +70,7 @@ rpc_login_grant_tokens(struct sa_call *call, const struct sa_user *user, const s
     if (status == SA_OK) {
         record->session_id = session.id;
         record->detail = rpc_grant_detail(call, &token, granted);
-        status = sa_store_session_open(authority->store, &session, handle_mac, record);
+        status = sa_store_login_session(authority->store, &session, handle_mac, change, record);
     }
     sa_wipe(&token, sizeof(token));
     sa_wipe(refresh_text, sizeof(refresh_text));

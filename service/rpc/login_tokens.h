@@ -2,8 +2,10 @@
 #ifndef SA_RPC_LOGIN_TOKENS_H
 #define SA_RPC_LOGIN_TOKENS_H
 
+#include "service/auth/handles.h"
 #include "service/auth/scope.h"
 #include "service/rpc/shared.h"
+#include "service/store/store_login.h"
 
 /*
  * Before anything is proven: a public client that may pass people's passwords on, and what it asks for. It
@@ -16,10 +18,13 @@ SA_MUST_CHECK enum sa_status rpc_login_check_client(struct sa_call *call, const 
 
 /*
  * Begin a session of the client for the person and give it its tokens.
+ *   proof   what was proven.
+ *   change  what the login changes beside it.
  *   record  completed here, and committed with the session.
  */
-SA_MUST_CHECK enum sa_status rpc_login_grant_tokens(struct sa_call *call, const struct sa_user *user,
-                                                    const struct sa_granted *granted, struct sa_audit *record,
-                                                    Secauth__V1__TokenGrant **ret_grant);
+SA_MUST_CHECK enum sa_status
+rpc_login_grant_tokens(struct sa_call *call, const struct sa_user *user, const struct sa_granted *granted,
+                       const struct sa_proof *proof, const struct sa_login_change *change,
+                       struct sa_audit *record, Secauth__V1__TokenGrant **ret_grant);
 
 #endif

@@ -64,6 +64,20 @@ source_of_login(const struct sa_call *call, const struct sa_rules *rules, struct
     sa_source_pam(&origin, sa_rules_console_services(rules), ret_source);
 }
 
+/* Of a uid that a rule lets check other people; false for any other. */
+static bool
+source_of_service(const struct sa_call *call, const struct sa_rules *rules, struct sa_source *ret_source)
+{
+    const Secauth__V1__Origin *said = sa_request_origin(call);
+    struct sa_service_uid rule;
+
+    if (said == NULL || !call->caller.has_uid ||
+        !sa_rules_service_uid(rules, call->caller.uid, sa_bytes_of(said->service), &rule))
+        return false;
+    sa_source_service_uid(call->caller.uid, rpc_bytes(said->rhost), ret_source);
+    return true;
+}
+
 /* The kernel's uid where there is one, else the address that the gateway reported. */
 static void
 source_of_peer(const struct sa_caller *caller, struct sa_source *ret_source)
@@ -81,6 +95,8 @@ sa_source_of(const struct sa_call *call, const struct sa_rules *rules, struct sa
     bool gateway = (caller->via & (SA_VIA_LOCAL | SA_VIA_NETWORK)) != 0;
     enum sa_source_kind kind = call->method->source;
 
+    if (kind == SA_SOURCE_PAM && caller->via == SA_VIA_USER && source_of_service(call, rules, ret_source))
+        return;
     /* On the user socket the kernel names the caller; a client that is only claimed would be another source.
      */
     if (gateway ? kind != SA_SOURCE_PEER : kind == SA_SOURCE_CLIENT && caller->via == SA_VIA_ROOT)

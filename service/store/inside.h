@@ -124,6 +124,19 @@ void sa_client_cache_empty(struct sa_client_cache *cache);
 SA_MUST_CHECK enum sa_status sa_user_get_hash(struct sa_query *query, const struct sa_keyring *keyring,
                                               const char *subject, char ret_hash[SA_PASSWORD_HASH_MAX + 1]);
 
+/* ---- logins ---- */
+
+struct sa_factor_use;
+struct sa_login_change;
+
+/* What a login changes, within a transaction. SA_OK; SA_NOT_FOUND where the factor was used already. */
+SA_MUST_CHECK enum sa_status sa_login_put(struct sa_sql *sql, const struct sa_login_change *change);
+
+/* Likewise; store_factor.c. SA_OK; SA_NOT_FOUND where it was used already. Success clears the wrong codes. */
+SA_MUST_CHECK enum sa_status sa_factor_use(struct sa_sql *sql, const struct sa_factor_use *use);
+/* One more wrong code of a user. */
+SA_MUST_CHECK enum sa_status sa_factor_wrong(struct sa_sql *sql, const char *subject);
+
 /* ---- audit ---- */
 
 #define SA_AUDIT_TEXT_MAX 320u /* of every text but `detail`; longer ones are cut before they are hashed */

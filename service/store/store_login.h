@@ -18,9 +18,10 @@ struct sa_pair_row {
     uint8_t name[SA_LOCKOUT_KEY_LEN]; /* of the user alone */
     char user[SA_USER_NAME_MAX + 34]; /* readable: the name, or "?" and hexadecimal */
     char source[321];
-    uint32_t failures; /* 0: the row goes */
-    int64_t left_ms;   /* what remained of the wait at the last failure */
-    int64_t failed_ms; /* wall clock, for people and for the oldest first */
+    uint32_t failures;  /* 0: the row goes */
+    int64_t left_ms;    /* what remained of the wait at the last failure */
+    int64_t failed_ms;  /* wall clock */
+    int64_t expires_ms; /* wall clock: the row goes, unless another failure comes first */
 };
 
 /* A user's failures from sources that are not known. */
@@ -28,9 +29,9 @@ struct sa_guard_row {
     uint8_t name[SA_LOCKOUT_KEY_LEN];
     char user[SA_USER_NAME_MAX + 34];
     uint32_t failures; /* within the window; 0: the row goes */
-    int64_t since_ms;  /* wall clock: the window began */
     int64_t left_ms;   /* of the guard at the last failure; 0: none is up */
-    int64_t failed_ms;
+    int64_t failed_ms; /* wall clock, as the next one */
+    int64_t expires_ms;
 };
 
 /* A source that is known to a user. */
@@ -68,8 +69,15 @@ struct sa_login_change {
 SA_MUST_CHECK enum sa_status sa_store_login(struct sa_store *store, const struct sa_login_change *change,
                                             const struct sa_audit *audit);
 
-/* What was kept, for the start: every row, one at a time, newest first. A callback that says false ends it.
+/* Begin a session as sa_store_session_open does, with what the login changes (NULL: nothing), in one commit.
  */
+SA_MUST_CHECK enum sa_status sa_store_login_session(struct sa_store *store, const struct sa_session *session,
+                                                    const uint8_t handle_mac[SA_MAC_LEN],
+                                                    const struct sa_login_change *change,
+                                                    const struct sa_audit *audit);
+
+/* What was kept: every row, one at a time, the oldest first. A callback that says false ends it. It runs
+ * within the reading transaction, so it must not wait. */
 SA_MUST_CHECK enum sa_status
 sa_store_pairs(struct sa_store *store, bool (*take)(void *user, const struct sa_pair_row *row), void *user);
 SA_MUST_CHECK enum sa_status
@@ -83,12 +91,12 @@ SA_MUST_CHECK enum sa_status sa_store_known_list(struct sa_store *store, const c
                                                  unsigned limit, struct sa_known_row **ret_rows,
                                                  unsigned *ret_count);
 
-/* `lockout clear`: rows of a user, of a source, of both, or all; and the user's wrong codes. Fills in the
- * record's subject. */
+/* `lockout clear`: pairs of a user, of a source, of both, or all; guards where no source is named; and the
+ * user's wrong codes. */
 struct sa_lockout_clear {
     const uint8_t *name; /* NULL: any */
     const char *source;  /* NULL: any */
-    const char *subject; /* whose wrong codes go as well; NULL: nobody's */
+    const char *subject; /* whose wrong codes go as well; NULL: nobody's, unless everything goes */
 };
 SA_MUST_CHECK enum sa_status sa_store_lockout_clear(struct sa_store *store,
                                                     const struct sa_lockout_clear *clear,

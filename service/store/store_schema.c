@@ -165,21 +165,20 @@ static const char SECOND[] = "CREATE TABLE pairs ("
                              "  source TEXT NOT NULL,"
                              "  failures INTEGER NOT NULL,"
                              "  left_ms INTEGER NOT NULL,"
-                             "  failed_ms INTEGER NOT NULL"
+                             "  failed_ms INTEGER NOT NULL,"
+                             "  expires_ms INTEGER NOT NULL"
                              ") STRICT, WITHOUT ROWID;"
-                             "CREATE INDEX pairs_name ON pairs (name);"
-                             "CREATE INDEX pairs_source ON pairs (source);"
-                             "CREATE INDEX pairs_failed ON pairs (failed_ms);"
+                             "CREATE INDEX pairs_expiry ON pairs (expires_ms);"
 
                              "CREATE TABLE guards ("
                              "  name BLOB PRIMARY KEY,"
                              "  user TEXT NOT NULL,"
                              "  failures INTEGER NOT NULL,"
-                             "  since_ms INTEGER NOT NULL,"
                              "  left_ms INTEGER NOT NULL,"
-                             "  failed_ms INTEGER NOT NULL"
+                             "  failed_ms INTEGER NOT NULL,"
+                             "  expires_ms INTEGER NOT NULL"
                              ") STRICT, WITHOUT ROWID;"
-                             "CREATE INDEX guards_failed ON guards (failed_ms);"
+                             "CREATE INDEX guards_expiry ON guards (expires_ms);"
 
                              "CREATE TABLE known_sources ("
                              "  subject TEXT NOT NULL REFERENCES users ON DELETE CASCADE,"
@@ -213,7 +212,8 @@ static const char SECOND[] = "CREATE TABLE pairs ("
                              ") STRICT, WITHOUT ROWID;"
 
                              "ALTER TABLE users ADD COLUMN min_days INTEGER NOT NULL DEFAULT 0;"
-                             "ALTER TABLE users ADD COLUMN inactive_days INTEGER;" /* NULL: for ever */
+                             "ALTER TABLE users ADD COLUMN inactive_days INTEGER NOT NULL DEFAULT -1;"
+                             "ALTER TABLE users ADD COLUMN shadow_form INTEGER NOT NULL DEFAULT 0;"
 
                              "PRAGMA user_version = 2;";
 

@@ -4,6 +4,9 @@
 /* An ended session keeps its row, and a revocation its own, for longer than any token lives that names it. */
 #define KEEP_MS INT64_C(3600000)
 
+/* A known source, for the longest that can be configured (login.known_days). */
+#define KNOWN_KEEP_S (INT64_C(366) * 86400)
+
 struct ending {
     const char *id;
     int64_t now_ms;
@@ -99,6 +102,12 @@ purge(struct sa_sql *sql, struct sa_work *work)
         "DELETE FROM sessions WHERE number IN (SELECT number FROM sessions WHERE expires_ms < ?1 LIMIT ?2)";
     static const char TOKENS[] =
         "DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE exp_s < ?1 LIMIT ?2)";
+    static const char PAIRS[] =
+        "DELETE FROM pairs WHERE key IN (SELECT key FROM pairs WHERE expires_ms < ?1 LIMIT ?2)";
+    static const char GUARDS[] =
+        "DELETE FROM guards WHERE name IN (SELECT name FROM guards WHERE expires_ms < ?1 LIMIT ?2)";
+    static const char KNOWN[] = "DELETE FROM known_sources WHERE (subject, source) IN "
+                                "(SELECT subject, source FROM known_sources WHERE used_s < ?1 LIMIT ?2)";
     struct purging *purging = work->context;
     enum sa_status status = purge_some(sql, ENDED, purging->before_ms, purging);
 
@@ -106,6 +115,12 @@ purge(struct sa_sql *sql, struct sa_work *work)
         status = purge_some(sql, EXPIRED, purging->before_ms, purging);
     if (status == SA_OK)
         status = purge_some(sql, TOKENS, purging->before_ms / 1000, purging);
+    if (status == SA_OK)
+        status = purge_some(sql, PAIRS, purging->before_ms, purging);
+    if (status == SA_OK)
+        status = purge_some(sql, GUARDS, purging->before_ms, purging);
+    if (status == SA_OK)
+        status = purge_some(sql, KNOWN, purging->before_ms / 1000 - KNOWN_KEEP_S, purging);
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "service/store/inside.h"
+#include "service/store/store_login.h"
 
 /* ---- a row ---- */
 
@@ -72,6 +73,7 @@ sa_session_read(struct sa_query *query, struct sa_session *session)
 struct opening {
     const struct sa_session *session;
     const uint8_t *handle_mac;
+    const struct sa_login_change *change; /* NULL: none */
 };
 
 /* Whoever was disabled or deleted since the caller looked gets no session that outlives it. */
@@ -100,6 +102,8 @@ open_session(struct sa_sql *sql, struct sa_work *work)
     char audiences[SA_JWT_AUDIENCES * (SA_JWT_AUDIENCE_MAX + 1) + 1];
     enum sa_status status = check_owner(sql, session);
 
+    if (status == SA_OK && opening->change != NULL)
+        status = sa_login_put(sql, opening->change);
     if (status != SA_OK)
         return status;
     write_audiences(session, audiences);
@@ -141,7 +145,15 @@ enum sa_status
 sa_store_session_open(struct sa_store *store, const struct sa_session *session,
                       const uint8_t handle_mac[SA_MAC_LEN], const struct sa_audit *audit)
 {
-    struct opening opening = {session, handle_mac};
+    return sa_store_login_session(store, session, handle_mac, NULL, audit);
+}
+
+enum sa_status
+sa_store_login_session(struct sa_store *store, const struct sa_session *session,
+                       const uint8_t handle_mac[SA_MAC_LEN], const struct sa_login_change *change,
+                       const struct sa_audit *audit)
+{
+    struct opening opening = {session, handle_mac, change};
     struct sa_work work = sa_work(open_session, &opening, audit);
 
     assert(session->aud_count <= SA_JWT_AUDIENCES);

@@ -1,0 +1,319 @@
+#include "service/rpc/rpc_login.h"
+
+#include "service/auth/account.h"
+#include "service/auth/inside.h"
+#include "service/auth/login.h"
+#include "service/auth/names.h"
+#include "service/auth/session.h"
+#include "service/auth/switches.h"
+#include "service/base/log.h"
+#include "service/rpc/login_tokens.h"
+
+#define DAY_S 86400
+
+/* ---- records ---- */
+
+/* A name that is not ours is not written down. */
+static struct sa_audit
+record_of(struct sa_call *call, const struct rpc_login *login, enum sa_outcome outcome, const char *reason)
+{
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_LOGIN, outcome, reason);
+
+    if (login->by_gateway)
+        record.client_id = login->client_id;
+    if (login->user != NULL)
+        rpc_audit_user(&record, login->user);
+    else
+        record.user = login->attempt.name_text;
+    return record;
+}
+
+/* ---- look up ---- */
+
+static enum sa_status
+find_user(struct sa_call *call, struct rpc_login *login)
+{
+    SA_OWN(sa_user) user = NULL;
+
+    if (!sa_name_is_user(login->name))
+        return SA_OK;
+    enum sa_status status = sa_store_user_by_name(call->authority->store, login->name, &user);
+    if (status != SA_OK)
+        return status == SA_NOT_FOUND ? SA_OK : status;
+    login->user = rpc_keep_user(call, user);
+    return login->user == NULL ? SA_NO_MEMORY : SA_OK;
+}
+
+static enum sa_status
+name_it(struct sa_call *call, struct rpc_login *login)
+{
+    char *name = sa_arena_alloc(call->arena, SA_LOGIN_UNKNOWN_LEN + 1);
+
+    if (name == NULL)
+        return SA_NO_MEMORY;
+    sa_login_unknown_name(call->authority, login->name, name);
+    login->attempt.name_text = name;
+    return SA_OK;
+}
+
+static enum sa_status
+find_known(struct sa_call *call, struct rpc_login *login)
+{
+    struct sa_lockout_try *attempt = &login->attempt;
+    int64_t since_s = call->now.wall_ms / 1000 - call->authority->conf->login_known_days * DAY_S;
+
+    attempt->may_be_known =
+        !login->by_gateway && !login->by_service && sa_lockout_may_be_known(login->rules, &call->source);
+    if (!attempt->may_be_known)
+        return SA_OK;
+    enum sa_status status = sa_store_known(call->authority->store, login->user->subject, call->source.text,
+                                           since_s, &login->known);
+    attempt->is_known = status == SA_OK;
+    return status == SA_NOT_FOUND ? SA_OK : status;
+}
+
+enum sa_status
+rpc_login_look_up(struct sa_call *call, struct rpc_login *login)
+{
+    enum sa_status status = find_user(call, login);
+
+    if (status != SA_OK)
+        return status;
+    login->rules = call->authority->rules;
+    login->is_oneself =
+        call->caller.via == SA_VIA_USER && login->user != NULL && call->caller.uid == login->user->uid;
+    login->attempt = (struct sa_lockout_try){
+        .name = login->name,
+        .user = login->user,
+        .source = &call->source,
+        .password = login->password,
+        .is_console = strncmp(call->source.text, "seat:", 5) == 0,
+        .now = call->now,
+    };
+    call->kept = login->attempt.is_console;
+    if (login->user == NULL)
+        return name_it(call, login);
+    login->attempt.name_text = login->user->name;
+    status = find_known(call, login);
+    call->kept = call->kept || login->attempt.is_known;
+    return status;
+}
+
+/* ---- judge ---- */
+
+static struct sa_rule_login
+rule_login(const struct sa_call *call, const struct rpc_login *login)
+{
+    return (struct sa_rule_login){
+        .name = login->name,
+        .user = login->user,
+        .service = sa_bytes_of(login->service),
+        .source = &call->source,
+        .is_known = login->attempt.is_known,
+        .is_oneself = login->is_oneself,
+        .wall_ms = call->now.wall_ms,
+    };
+}
+
+struct sa_factor_verdict
+rpc_login_factors(const struct sa_call *call, const struct rpc_login *login)
+{
+    const struct sa_rule_login asked = rule_login(call, login);
+
+    return sa_rules_factors(login->rules, &asked);
+}
+
+/* What stands against it whatever the password is; NULL for nothing. */
+static const char *
+obstacle(const struct sa_call *call, const struct rpc_login *login)
+{
+    const struct sa_user *user = login->user;
+
+    if (user == NULL)
+        return sa_name_is_user(login->name) ? "UNKNOWN_USER" : "MALFORMED_NAME";
+    if (login->uid != NULL && login->uid->id != user->uid)
+        return "UID_MISMATCH";
+    if (call->caller.via == SA_VIA_USER && !login->is_oneself && !login->by_service)
+        return "NOT_ONESELF";
+    return NULL;
+}
+
+/* A right password is proven: what remains is the account's state, and the rules. */
+static enum sa_status
+state_of(const struct sa_call *call, const struct rpc_login *login)
+{
+    const struct sa_rule_login asked = rule_login(call, login);
+    enum sa_status state = sa_account_state(login->user, call->now.wall_ms);
+
+    if (sa_account_is_closed(state))
+        return state;
+    return sa_rules_access(login->rules, &asked).denied ? SA_DENIED_BY_RULE : state;
+}
+
+void
+rpc_login_judge(const struct sa_call *call, struct rpc_login *login, bool match)
+{
+    login->verdict = SA_INVALID_CREDENTIALS;
+    login->reason = obstacle(call, login);
+    if (login->reason != NULL)
+        return;
+    if (!match) {
+        login->reason = sa_login_mismatch_reason(login->password);
+        return;
+    }
+    login->attempt.matched = true;
+    enum sa_status state = state_of(call, login);
+    if (state != SA_OK)
+        login->reason = sa_account_reason(state);
+    /* On the sockets some programs ask nothing but this: a shut account reads like a wrong password. */
+    if (login->by_gateway || state == SA_OK || state == SA_PASSWORD_EXPIRED)
+        login->verdict = state;
+}
+
+bool
+rpc_login_is_granted(const struct rpc_login *login)
+{
+    return login->verdict == SA_OK || (login->verdict == SA_PASSWORD_EXPIRED && !login->by_gateway);
+}
+
+enum sa_status
+rpc_login_look_again(struct sa_call *call, struct rpc_login *login, bool *ret_other_hash)
+{
+    SA_OWN(sa_user) user = NULL;
+
+    *ret_other_hash = false;
+    enum sa_status status = sa_store_user_by_name(call->authority->store, login->name, &user);
+    if (status != SA_OK && status != SA_NOT_FOUND)
+        return status;
+    if (status == SA_NOT_FOUND || strcmp(user->subject, login->user->subject) != 0) {
+        login->verdict = SA_INVALID_CREDENTIALS;
+        login->reason = "CHANGED_MEANWHILE";
+        return SA_OK;
+    }
+    *ret_other_hash = strcmp(user->hash, login->user->hash) != 0;
+    *login->user = *user;
+    rpc_login_judge(call, login, true);
+    return SA_OK;
+}
+
+/* ---- deny ---- */
+
+/* An alarm has a record and a line of its own; where it cannot be kept, the next failure may raise it again.
+ */
+static void
+raise_alarm(struct sa_call *call, const struct rpc_login *login, enum sa_event event, const char *reason)
+{
+    struct sa_audit record = record_of(call, login, SA_OUTCOME_DENIED, reason);
+
+    record.event = event;
+    sa_log(SA_LOG_WARNING, "alarm event=%s reason=%s user=%s source=%s", sa_event_name(event), reason,
+           record.user, call->source.text);
+    if (sa_store_audit(call->authority->store, &record) != SA_OK)
+        sa_log(SA_LOG_ERROR, "the record of an alarm could not be kept");
+}
+
+enum sa_status
+rpc_login_deny(struct sa_call *call, struct rpc_login *login)
+{
+    struct sa_lockout *lockout = call->authority->lockout;
+    struct sa_audit record = record_of(call, login, SA_OUTCOME_DENIED, login->reason);
+    bool is_guess = login->verdict == SA_INVALID_CREDENTIALS;
+    bool counts = !sa_login_is_filler(login->password) || !sa_switch_is_on(SA_SWITCH_filler);
+    struct sa_login_change change = {.has_pair = false};
+    unsigned alarms = sa_lockout_failed(lockout, &login->attempt, is_guess && counts, &change);
+
+    call->log_reason = login->reason;
+    enum sa_status status = sa_store_login(call->authority->store, &change, &record);
+    if (status != SA_OK) {
+        sa_lockout_undo(lockout, &login->attempt);
+        if (is_guess)
+            rpc_forgive(call);
+        return rpc_hold(call, status);
+    }
+    if ((alarms & SA_ALARM_GUARD) != 0)
+        raise_alarm(call, login, SA_EVENT_GUARD, "TOO_MANY_FAILURES");
+    if ((alarms & SA_ALARM_SPRAY) != 0)
+        raise_alarm(call, login, SA_EVENT_PASSWORD_SPRAY, "ONE_PASSWORD_MANY_NAMES");
+    return rpc_hold(call, login->verdict);
+}
+
+enum sa_status
+rpc_login_refuse(struct sa_call *call, const struct rpc_login *login, const char *reason)
+{
+    struct sa_audit record = record_of(call, login, SA_OUTCOME_DENIED, reason);
+
+    (void)sa_buckets_charge(call->authority->buckets, &call->source, call->now.boot_ms);
+    return rpc_deny_proof(call, &record, SA_INVALID_CREDENTIALS);
+}
+
+enum sa_status
+rpc_login_turn_away(struct sa_call *call, const char *reason)
+{
+    call->log_reason = reason;
+    return rpc_hold(call, SA_INVALID_CREDENTIALS);
+}
+
+/* ---- grant ---- */
+
+/*
+ * A handle joins this proof to the session that follows; other programs never get one into their
+ * environment.
+ */
+static bool
+put_handle(struct sa_call *call, const struct rpc_login *login, const struct sa_proof *proof,
+           ProtobufCBinaryData *ret_handle)
+{
+    char handle[SA_ID_LEN + 1];
+
+    if (call->caller.via != SA_VIA_ROOT || !sa_session_is_for(call->authority, sa_bytes_of(login->service)))
+        return true;
+    sa_handles_issue(call->authority->handles, login->user->subject, &call->source, proof, call->now.boot_ms,
+                     handle);
+    bool put = rpc_put_bytes(call, sa_bytes(handle, SA_ID_LEN), ret_handle);
+    sa_wipe(handle, sizeof(handle));
+    return put;
+}
+
+static enum sa_status
+commit_grant(struct sa_call *call, struct rpc_login *login, const struct sa_login_change *change,
+             struct rpc_login_grant *grant)
+{
+    struct sa_audit record = record_of(call, login, SA_OUTCOME_GRANTED, NULL);
+    struct sa_proof proof = {call->now.wall_ms / 1000, SA_AMR_PASSWORD, SA_ACR_PASSWORD};
+
+    if (login->has_use)
+        proof = (struct sa_proof){call->now.wall_ms / 1000, SA_AMR_PASSWORD " otp mfa", "2"};
+    if (login->by_gateway) {
+        record.event = SA_EVENT_TOKEN_ISSUE;
+        return rpc_login_grant_tokens(call, login->user, &login->granted, &proof, change, &record,
+                                      &grant->tokens);
+    }
+    grant->must_change = login->verdict == SA_PASSWORD_EXPIRED;
+    if (grant->must_change)
+        record.detail = "must_change=yes";
+    enum sa_status status = sa_store_login(call->authority->store, change, &record);
+    if (status == SA_OK && !put_handle(call, login, &proof, &grant->handle))
+        return SA_NO_MEMORY;
+    return status;
+}
+
+enum sa_status
+rpc_login_grant(struct sa_call *call, struct rpc_login *login, struct rpc_login_grant *ret_grant)
+{
+    struct sa_lockout *lockout = call->authority->lockout;
+    struct sa_lockout_proof proof = {
+        .every_factor = login->every_factor,
+        .factor = login->has_use,
+    };
+    struct sa_login_change change = {.has_factor = login->has_use, .factor = login->use};
+    struct rpc_login_grant grant = {.must_change = false};
+
+    sa_lockout_succeeded(lockout, &login->attempt, &proof, &change);
+    enum sa_status status = commit_grant(call, login, &change, &grant);
+    sa_lockout_give_back(lockout, &login->attempt);
+    if (status != SA_OK)
+        return status;
+    sa_lockout_committed(lockout, &login->attempt);
+    *ret_grant = grant;
+    return SA_OK;
+}
