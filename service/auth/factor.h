@@ -8,9 +8,10 @@
 #include "service/store/store_factor.h"
 #include "service/store/store_login.h"
 
-#define SA_TOTP_PERIOD_S 30
-#define SA_TOTP_SKEW     1 /* steps, either way */
-#define SA_ANSWER_MAX    128u
+#define SA_TOTP_PERIOD_S     30
+#define SA_TOTP_SKEW         1 /* steps, either way */
+#define SA_ANSWER_MAX        128u
+#define SA_RECOVERY_TEXT_LEN 13u /* with its dash */
 
 /*
  * Judge an answer against what a user has: a TOTP code of this moment, one step early or late, later than the
@@ -19,7 +20,9 @@
  *   ret_use  written on SA_OK: what to spend with the grant (its subject and mac live as long as `state` and
  * `mac`).
  *
- * Returns SA_OK, or SA_INVALID_CREDENTIALS.  Source: RFC 6238 section 5.2, RFC 4226 section 5.3.
+ * Returns SA_OK, or SA_INVALID_CREDENTIALS. SA_OK for a recovery code says that it has the form of one:
+ * whether it is one of this user's, the commit finds out (SA_NOT_FOUND).  Source: RFC 6238 section 5.2, RFC
+ * 4226 section 5.3.
  */
 SA_MUST_CHECK enum sa_status sa_factor_judge(const struct sa_authority *authority, const char *subject,
                                              const struct sa_factors_state *state, struct sa_bytes answer,
@@ -32,6 +35,14 @@ SA_MUST_CHECK enum sa_status sa_factor_judge(const struct sa_authority *authorit
  */
 size_t sa_factor_appended(const struct sa_authority *authority, const struct sa_factors_state *state,
                           struct sa_bytes password, int64_t wall_ms, int64_t *ret_step);
+
+/* Whether a code is one of this moment that was not used; for enrolment, too. */
+SA_MUST_CHECK bool sa_factor_step(const struct sa_totp *totp, struct sa_bytes code, int64_t wall_ms,
+                                  int64_t *ret_step);
+
+/* Make a recovery code of 60 bits, and what the store keeps of it. The caller wipes the code. */
+void sa_factor_make_recovery(const struct sa_authority *authority, const char *subject,
+                             char ret_code[SA_RECOVERY_TEXT_LEN + 1], uint8_t ret_mac[SA_MAC_LEN]);
 
 /* What waits for the answer to a challenge; in memory only, two minutes, single-use (design section 6). */
 struct sa_challenges;
@@ -56,8 +67,8 @@ void sa_challenges_issue(struct sa_challenges *challenges, const struct sa_chall
                          const struct sa_source *source, int64_t boot_ms, char ret_state[SA_ID_LEN + 1]);
 /* Take it: true where it is there, in time, and of this name, source and caller; it is gone in any case but a
  * stranger's. */
-SA_MUST_CHECK bool sa_challenges_take(struct sa_challenges *challenges, struct sa_bytes state,
-                                      struct sa_bytes name, const struct sa_source *source, int64_t boot_ms,
-                                      struct sa_challenge *ret_challenge);
+SA_MUST_CHECK bool sa_challenges_redeem(struct sa_challenges *challenges, struct sa_bytes state,
+                                        struct sa_bytes name, const struct sa_source *source, int64_t boot_ms,
+                                        struct sa_challenge *ret_challenge);
 
 #endif

@@ -139,3 +139,149 @@ sa_store_factors(struct sa_store *store, const char *subject, struct sa_factors_
     sa_wipe(&state, sizeof(state));
     return status;
 }
+
+/* ---- changes ---- */
+
+struct change {
+    const char *subject;
+    const struct sa_totp *totp;
+    uint8_t sealed[SA_TOTP_KEY_MAX + SA_SEAL_OVERHEAD];
+    int64_t step;
+    int64_t now_s;
+    const uint8_t (*macs)[SA_MAC_LEN];
+};
+
+static enum sa_status
+run_for(struct sa_sql *sql, const char *text, const char *subject)
+{
+    SA_QUERY(query, sql, text);
+    sa_put_text(&query, subject);
+    return sa_query_run(&query);
+}
+
+static enum sa_status
+enroll(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char ENROLL[] =
+        "INSERT INTO totp (subject, armed, algorithm, digits, key, armed_s, last_step) "
+        "SELECT subject, 0, ?2, ?3, ?4, 0, -1 FROM users WHERE subject = ?1 "
+        "ON CONFLICT (subject, armed) DO UPDATE SET algorithm = excluded.algorithm, "
+        "digits = excluded.digits, key = excluded.key";
+    const struct change *change = work->context;
+
+    SA_QUERY(query, sql, ENROLL);
+    sa_put_text(&query, change->subject);
+    sa_put_int(&query, change->totp->algorithm);
+    sa_put_int(&query, change->totp->digits);
+    sa_put_blob(&query, change->sealed, change->totp->key_len + SA_SEAL_OVERHEAD);
+    enum sa_status status = sa_query_run(&query);
+    return status == SA_OK && sa_query_changed(&query) == 0 ? SA_NOT_FOUND : status;
+}
+
+enum sa_status
+sa_store_totp_enroll(struct sa_store *store, const char *subject, const struct sa_totp *totp,
+                     const struct sa_audit *audit)
+{
+    struct change change = {.subject = subject, .totp = totp};
+    struct sa_work work = sa_work(enroll, &change, audit);
+
+    if (totp->key_len < SA_TOTP_KEY_MIN || totp->key_len > SA_TOTP_KEY_MAX)
+        return SA_INVALID_ARGUMENT;
+    sa_keyring_seal(store->keyring, TABLE, KEY, sa_bytes_of(subject), sa_bytes(totp->key, totp->key_len),
+                    change.sealed);
+    return sa_store_write(store, &work);
+}
+
+/* The key that was in force goes; so do the wrong codes, which were guesses at that one. */
+static enum sa_status
+arm(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char OLD[] =
+        "DELETE FROM totp WHERE subject = ?1 AND armed = 1 "
+        "AND EXISTS (SELECT 1 FROM totp AS waits WHERE waits.subject = ?1 AND waits.armed = 0)";
+    static const char ARM[] =
+        "UPDATE totp SET armed = 1, armed_s = ?2, last_step = ?3 WHERE subject = ?1 AND armed = 0";
+    static const char CLEAR[] = "DELETE FROM wrong_codes WHERE subject = ?";
+    const struct change *change = work->context;
+    enum sa_status status = run_for(sql, OLD, change->subject);
+
+    if (status != SA_OK)
+        return status;
+    SA_QUERY(query, sql, ARM);
+    sa_put_text(&query, change->subject);
+    sa_put_int(&query, change->now_s);
+    sa_put_int(&query, change->step);
+    status = sa_query_run(&query);
+    if (status == SA_OK && sa_query_changed(&query) == 0)
+        status = SA_NOT_FOUND;
+    return status == SA_OK ? run_for(sql, CLEAR, change->subject) : status;
+}
+
+enum sa_status
+sa_store_totp_arm(struct sa_store *store, const char *subject, int64_t step, int64_t now_s,
+                  const struct sa_audit *audit)
+{
+    struct change change = {.subject = subject, .step = step, .now_s = now_s};
+    struct sa_work work = sa_work(arm, &change, audit);
+
+    return sa_store_write(store, &work);
+}
+
+static enum sa_status
+remove_recovery(struct sa_sql *sql, const char *subject)
+{
+    static const char REMOVE[] = "DELETE FROM recovery_codes WHERE subject = ?";
+
+    return run_for(sql, REMOVE, subject);
+}
+
+static enum sa_status
+set_recovery(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char ADD[] = "INSERT INTO recovery_codes (subject, mac) SELECT subject, ?2 FROM users "
+                              "WHERE subject = ?1";
+    const struct change *change = work->context;
+    enum sa_status status = remove_recovery(sql, change->subject);
+
+    for (unsigned i = 0; i < SA_RECOVERY_CODES && status == SA_OK; i++) {
+        SA_QUERY(query, sql, ADD);
+        sa_put_text(&query, change->subject);
+        sa_put_blob(&query, change->macs[i], SA_MAC_LEN);
+        status = sa_query_run(&query);
+        if (status == SA_OK && sa_query_changed(&query) == 0)
+            status = SA_NOT_FOUND;
+    }
+    return status;
+}
+
+enum sa_status
+sa_store_recovery_set(struct sa_store *store, const char *subject,
+                      const uint8_t macs[SA_RECOVERY_CODES][SA_MAC_LEN], const struct sa_audit *audit)
+{
+    struct change change = {.subject = subject, .macs = macs};
+    struct sa_work work = sa_work(set_recovery, &change, audit);
+
+    return sa_store_write(store, &work);
+}
+
+static enum sa_status
+remove_all(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char TOTP[] = "DELETE FROM totp WHERE subject = ?";
+    static const char CLEAR[] = "DELETE FROM wrong_codes WHERE subject = ?";
+    const struct change *change = work->context;
+    enum sa_status status = run_for(sql, TOTP, change->subject);
+
+    if (status == SA_OK)
+        status = remove_recovery(sql, change->subject);
+    return status == SA_OK ? run_for(sql, CLEAR, change->subject) : status;
+}
+
+enum sa_status
+sa_store_factors_remove(struct sa_store *store, const char *subject, const struct sa_audit *audit)
+{
+    struct change change = {.subject = subject};
+    struct sa_work work = sa_work(remove_all, &change, audit);
+
+    return sa_store_write(store, &work);
+}

@@ -5,13 +5,12 @@
 #ifndef SA_STORE_FACTOR_H
 #define SA_STORE_FACTOR_H
 
+#include "service/crypto/totp.h"
 #include "service/store/store.h"
 
 #define SA_TOTP_KEY_MIN   16u
 #define SA_TOTP_KEY_MAX   64u
 #define SA_RECOVERY_CODES 10u
-
-enum sa_totp_algorithm { SA_TOTP_SHA1 = 1, SA_TOTP_SHA256 = 2, SA_TOTP_SHA512 = 3 };
 
 struct sa_totp {
     enum sa_totp_algorithm algorithm;

@@ -1,0 +1,185 @@
+/* links: sa_store */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "service/store/store_factor.h"
+#include "service/store/store_login.h"
+#include "tests/support/store_fixture.h"
+
+static const struct sa_totp TOTP = {
+    .algorithm = SA_TOTP_SHA256, .digits = 8, .key_len = 20, .key = "12345678901234567890"};
+
+static enum sa_status
+login(struct fixture *fixture, const struct sa_login_change *change)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_LOGIN);
+
+    return sa_store_login(fixture->store, change, &audit);
+}
+
+static enum sa_status
+use_step(struct fixture *fixture, const char *subject, int64_t step)
+{
+    struct sa_login_change change = {.has_factor = true,
+                                     .factor = {.subject = subject, .is_totp = true, .step = step}};
+
+    return login(fixture, &change);
+}
+
+static enum sa_status
+use_recovery(struct fixture *fixture, const char *subject, const uint8_t *mac)
+{
+    struct sa_login_change change = {.has_factor = true, .factor = {.subject = subject, .recovery_mac = mac}};
+
+    return login(fixture, &change);
+}
+
+static struct sa_factors_state
+factors(struct fixture *fixture, const char *subject)
+{
+    struct sa_factors_state state;
+
+    assert_int_equal(sa_store_factors(fixture->store, subject, &state), SA_OK);
+    return state;
+}
+
+static void
+arm(struct fixture *fixture, const char *subject, int64_t step)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_ARM);
+
+    assert_int_equal(sa_store_totp_enroll(fixture->store, subject, &TOTP, &audit), SA_OK);
+    assert_int_equal(sa_store_totp_arm(fixture->store, subject, step, 7, &audit), SA_OK);
+}
+
+static void
+nothing_is_kept_for_a_user_that_is_not_there(void **state)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_ENROLL);
+    uint8_t macs[SA_RECOVERY_CODES][SA_MAC_LEN] = {{0}};
+    struct fixture *fixture = *state;
+
+    assert_int_equal(sa_store_totp_enroll(fixture->store, "nobody", &TOTP, &audit), SA_NOT_FOUND);
+    assert_int_equal(sa_store_recovery_set(fixture->store, "nobody", macs, &audit), SA_NOT_FOUND);
+    assert_int_equal(sa_store_totp_arm(fixture->store, "nobody", 1, 7, &audit), SA_NOT_FOUND);
+}
+
+static void
+a_key_of_another_length_is_refused(void **state)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_ENROLL);
+    struct fixture *fixture = *state;
+    struct sa_totp totp = TOTP;
+    char subject[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    totp.key_len = SA_TOTP_KEY_MIN - 1;
+    assert_int_equal(sa_store_totp_enroll(fixture->store, subject, &totp, &audit), SA_INVALID_ARGUMENT);
+    totp.key_len = SA_TOTP_KEY_MAX + 1;
+    assert_int_equal(sa_store_totp_enroll(fixture->store, subject, &totp, &audit), SA_INVALID_ARGUMENT);
+}
+
+static void
+arming_without_an_enrolment_leaves_the_armed_key(void **state)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_ARM);
+    struct fixture *fixture = *state;
+    char subject[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    arm(fixture, subject, 10);
+    assert_int_equal(sa_store_totp_arm(fixture->store, subject, 11, 7, &audit), SA_NOT_FOUND);
+    assert_true(factors(fixture, subject).has_totp);
+}
+
+static void
+a_step_is_accepted_once_and_none_before_it(void **state)
+{
+    struct fixture *fixture = *state;
+    char subject[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    arm(fixture, subject, 10);
+    assert_int_equal(use_step(fixture, subject, 10), SA_NOT_FOUND); /* the one that armed it */
+    assert_int_equal(use_step(fixture, subject, 12), SA_OK);
+    assert_int_equal(use_step(fixture, subject, 12), SA_NOT_FOUND);
+    assert_int_equal(use_step(fixture, subject, 11), SA_NOT_FOUND);
+    fixture_reopen(fixture);
+    assert_int_equal(use_step(fixture, subject, 12), SA_NOT_FOUND);
+    assert_int_equal(use_step(fixture, subject, 13), SA_OK);
+}
+
+static void
+a_recovery_code_is_good_once_and_clears_the_wrong_codes(void **state)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_RECOVERY_CODES);
+    uint8_t macs[SA_RECOVERY_CODES][SA_MAC_LEN] = {{0}};
+    struct fixture *fixture = *state;
+    char subject[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    for (unsigned i = 0; i < SA_RECOVERY_CODES; i++)
+        macs[i][0] = (uint8_t)i;
+    assert_int_equal(sa_store_recovery_set(fixture->store, subject, macs, &audit), SA_OK);
+    struct sa_login_change wrong = {.wrong_code_subject = subject};
+    assert_int_equal(login(fixture, &wrong), SA_OK);
+    assert_int_equal(login(fixture, &wrong), SA_OK);
+    assert_int_equal(factors(fixture, subject).failures, 2);
+
+    assert_int_equal(use_recovery(fixture, subject, macs[3]), SA_OK);
+    assert_int_equal(factors(fixture, subject).failures, 0);
+    assert_int_equal(factors(fixture, subject).recovery_codes, SA_RECOVERY_CODES - 1);
+    assert_int_equal(use_recovery(fixture, subject, macs[3]), SA_NOT_FOUND);
+    assert_int_equal(sa_store_recovery_set(fixture->store, subject, macs, &audit), SA_OK);
+    assert_int_equal(factors(fixture, subject).recovery_codes, SA_RECOVERY_CODES);
+}
+
+static void
+a_key_comes_back_as_it_was_and_the_armed_one_stays_until_then(void **state)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_ENROLL);
+    struct fixture *fixture = *state;
+    struct sa_totp next = TOTP;
+    char subject[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    arm(fixture, subject, 10);
+    next.key[0] = 'x';
+    next.digits = 6;
+    assert_int_equal(sa_store_totp_enroll(fixture->store, subject, &next, &audit), SA_OK);
+    struct sa_factors_state has = factors(fixture, subject);
+    assert_true(has.has_totp && has.has_pending);
+    assert_memory_equal(has.totp.key, TOTP.key, TOTP.key_len);
+    assert_memory_equal(has.pending.key, next.key, next.key_len);
+    assert_int_equal(has.totp.last_step, 10);
+
+    assert_int_equal(sa_store_totp_arm(fixture->store, subject, 20, 8, &audit), SA_OK);
+    has = factors(fixture, subject);
+    assert_true(has.has_totp && !has.has_pending);
+    assert_int_equal(has.totp.digits, 6);
+    assert_int_equal(has.totp.last_step, 20);
+
+    assert_int_equal(sa_store_factors_remove(fixture->store, subject, &audit), SA_OK);
+    assert_false(factors(fixture, subject).has_totp);
+}
+
+int
+main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_is_kept_for_a_user_that_is_not_there),
+        TEST(a_key_of_another_length_is_refused),
+        TEST(arming_without_an_enrolment_leaves_the_armed_key),
+        TEST(a_step_is_accepted_once_and_none_before_it),
+        TEST(a_recovery_code_is_good_once_and_clears_the_wrong_codes),
+        TEST(a_key_comes_back_as_it_was_and_the_armed_one_stays_until_then),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
