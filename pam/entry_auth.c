@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "pam/ask.h"
+#include "pam/challenge.h"
 #include "pam/log.h"
 #include "pam/proof.h"
 #include "pam/talk.h"
@@ -38,17 +39,39 @@ log_grant(const struct sa_login *login, const struct sa_answer *answer)
            answer->error.request_id);
 }
 
+/* The password was right. Whether that is enough, the daemon says: a grant, or a question. */
 static int
-take_grant(const struct sa_login *login, const struct sa_answer *answer)
+take_reply(const struct sa_login *login, const char *password, struct sa_arena *arena,
+           struct sa_answer *answer)
 {
     const Secauth__V1__BeginAuthenticationResponse *reply =
         (const Secauth__V1__BeginAuthenticationResponse *)answer->reply;
+    struct sa_bytes handle = sa_bytes(reply->authn_handle.data, reply->authn_handle.len);
+    int code = PAM_SUCCESS;
 
-    if (reply->outcome != SECAUTH__V1__AUTHENTICATION_OUTCOME__AUTHENTICATION_OUTCOME_GRANTED)
+    if (reply->outcome == SECAUTH__V1__AUTHENTICATION_OUTCOME__AUTHENTICATION_OUTCOME_CHALLENGED)
+        code = sa_challenge_pass(login, reply->challenge, password, arena, answer, &handle);
+    else if (reply->outcome != SECAUTH__V1__AUTHENTICATION_OUTCOME__AUTHENTICATION_OUTCOME_GRANTED)
         return sa_ask_refuse_reply(login, answer, "OK without a grant");
-    sa_proof_leave(login, sa_bytes(reply->authn_handle.data, reply->authn_handle.len));
+    if (code != PAM_SUCCESS)
+        return code;
+    sa_proof_leave(login, handle);
     log_grant(login, answer);
     return PAM_SUCCESS;
+}
+
+/* Whom the daemon may tell, it tells how long the wait is. */
+static void
+tell_wait(const struct sa_login *login, const struct sa_answer *answer)
+{
+    char text[96];
+    uint32_t seconds = answer->error.retry_ms / 1000 + (answer->error.retry_ms % 1000 != 0);
+
+    if (seconds == 0)
+        return;
+    snprintf(text, sizeof(text), "Too many failures; try again in %u second%s.", seconds,
+             seconds == 1 ? "" : "s");
+    sa_talk_tell(login, PAM_ERROR_MSG, text);
 }
 
 /*
@@ -60,6 +83,7 @@ static int
 take_denial(const struct sa_login *login, const struct sa_answer *answer)
 {
     log_denial(login, answer);
+    tell_wait(login, answer);
     return login->uid == NULL && geteuid() == 0 ? PAM_USER_UNKNOWN : PAM_AUTH_ERR;
 }
 
@@ -78,8 +102,9 @@ ask_password(const struct sa_login *login, const char *password)
     int code = sa_ask(login, "AuthnService/BeginAuthentication", &request.base,
                       &secauth__v1__begin_authentication_response__descriptor, arena, &answer);
     if (code == PAM_SUCCESS)
-        return take_grant(login, &answer);
-    if (code == PAM_AUTH_ERR || code == PAM_PERM_DENIED)
+        code = take_reply(login, password, arena, &answer);
+    /* Only what the daemon denied is a denial: a question left unanswered counts nowhere, nor in the log. */
+    if ((code == PAM_AUTH_ERR || code == PAM_PERM_DENIED) && answer.status != SA_OK)
         return take_denial(login, &answer);
     return code == PAM_AUTHTOK_ERR ? PAM_SYSTEM_ERR : code;
 }
