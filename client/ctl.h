@@ -79,6 +79,10 @@ struct sa_ctl_option {
 SA_MUST_CHECK enum sa_ctl_exit sa_ctl_parse(struct sa_ctl *ctl, const struct sa_ctl_option *options,
                                             size_t option_count, char **ret_names, size_t name_count);
 
+/* The same with up to SA_CTL_LIST_MAX other words, or none. */
+SA_MUST_CHECK enum sa_ctl_exit sa_ctl_parse_names(struct sa_ctl *ctl, const struct sa_ctl_option *options,
+                                                  size_t option_count, struct sa_ctl_list *ret_names);
+
 /* The options of every command (--output, --socket, --timeout) in front of it; advances words and count. */
 SA_MUST_CHECK enum sa_ctl_exit sa_ctl_parse_first(struct sa_ctl *ctl);
 
@@ -229,6 +233,10 @@ enum sa_ctl_exit sa_ctl_user_disable(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_user_enable(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_user_delete(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_user_import(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_user_export(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_user_update(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_password_list_build(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_password_list_check(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_add(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_list(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_delete(struct sa_ctl *ctl);
@@ -248,6 +256,9 @@ enum sa_ctl_exit sa_ctl_key_show(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_key_export(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_audit_list(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_status(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_explain(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_offline(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_setup(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_doctor(struct sa_ctl *ctl);
 
 /* The table of commands. */

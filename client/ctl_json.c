@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "secauth/v1/common.pb-c.h"
+#include "secauth/v1/user.pb-c.h"
 
 /* What jansson asks for, with its length in front. */
 struct piece {
@@ -96,6 +97,8 @@ from_message(const ProtobufCMessage *message)
         return json_null();
     if (message->descriptor == &secauth__v1__posix_id__descriptor)
         return json_integer(((const Secauth__V1__PosixId *)message)->id);
+    if (message->descriptor == &secauth__v1__days__descriptor)
+        return json_integer(((const Secauth__V1__Days *)message)->value);
     if (message->descriptor == &secauth__v1__seconds__descriptor)
         return json_integer(((const Secauth__V1__Seconds *)message)->value);
     return sa_ctl_json(message);

@@ -151,13 +151,20 @@ take_option(struct sa_ctl *ctl, const struct sa_ctl_option *option)
     return SA_CTL_OK;
 }
 
+/* Two commands look like options. */
+static bool
+is_command(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "--offline") == 0;
+}
+
 enum sa_ctl_exit
 sa_ctl_parse_first(struct sa_ctl *ctl)
 {
     struct common common;
 
     common_start(&common);
-    while (ctl->count > 0 && ctl->words[0][0] == '-' && strcmp(ctl->words[0], "--help") != 0) {
+    while (ctl->count > 0 && ctl->words[0][0] == '-' && !is_command(ctl->words[0])) {
         const struct sa_ctl_option *option = find(common.options, SA_COUNT(common.options), ctl->words[0]);
         if (option == NULL) {
             sa_ctl_complain("there is no option `%s`", ctl->words[0]);
@@ -170,9 +177,10 @@ sa_ctl_parse_first(struct sa_ctl *ctl)
     return common_finish(ctl, &common);
 }
 
-enum sa_ctl_exit
-sa_ctl_parse(struct sa_ctl *ctl, const struct sa_ctl_option *options, size_t option_count, char **ret_names,
-             size_t name_count)
+/* At most `name_max` other words; *ret_count says how many. */
+static enum sa_ctl_exit
+parse(struct sa_ctl *ctl, const struct sa_ctl_option *options, size_t option_count, char **ret_names,
+      size_t name_max, size_t *ret_count)
 {
     struct common common;
     size_t names = 0;
@@ -200,7 +208,7 @@ sa_ctl_parse(struct sa_ctl *ctl, const struct sa_ctl_option *options, size_t opt
                 return sa_ctl_usage(ctl);
             continue;
         }
-        if (names == name_count) {
+        if (names == name_max) {
             sa_ctl_complain("`%s` is one word too many", word);
             return sa_ctl_usage(ctl);
         }
@@ -208,9 +216,25 @@ sa_ctl_parse(struct sa_ctl *ctl, const struct sa_ctl_option *options, size_t opt
         ctl->words++;
         ctl->count--;
     }
-    if (names < name_count)
-        return sa_ctl_usage(ctl);
+    *ret_count = names;
     return common_finish(ctl, &common);
+}
+
+enum sa_ctl_exit
+sa_ctl_parse(struct sa_ctl *ctl, const struct sa_ctl_option *options, size_t option_count, char **ret_names,
+             size_t name_count)
+{
+    size_t count;
+    enum sa_ctl_exit result = parse(ctl, options, option_count, ret_names, name_count, &count);
+
+    return result == SA_CTL_OK && count < name_count ? sa_ctl_usage(ctl) : result;
+}
+
+enum sa_ctl_exit
+sa_ctl_parse_names(struct sa_ctl *ctl, const struct sa_ctl_option *options, size_t option_count,
+                   struct sa_ctl_list *ret_names)
+{
+    return parse(ctl, options, option_count, ret_names->items, SA_CTL_LIST_MAX, &ret_names->count);
 }
 
 /* Dates and lists. */

@@ -1,15 +1,10 @@
-#include "client/ctl.h"
+#include "client/ctl_user.h"
 
 #include <pwd.h>
 #include <stdio.h>
+#include <sys/random.h>
 
-#include "secauth/v1/user.pb-c.h"
-
-#define SERVICE   &secauth__v1__user_service__descriptor
-#define PAGE_SIZE 100u
-#define ID_MAX    4294967294u
-
-static const struct sa_ctl_column columns[] = {
+const struct sa_ctl_column sa_ctl_user_columns[SA_CTL_USER_COLUMNS] = {
     {"NAME", "name", SA_CTL_PLAIN},
     {"UID", "uid", SA_CTL_PLAIN},
     {"ACTIVE", "active", SA_CTL_PLAIN},
@@ -33,12 +28,13 @@ static const struct sa_ctl_column details[] = {
     {"password set", "password_changed", SA_CTL_TIME_S},
     {"good for days", "password_max_days", SA_CTL_PLAIN},
     {"warned days before", "password_warn_days", SA_CTL_PLAIN},
+    {"days between changes", "password_min_days", SA_CTL_PLAIN},
+    {"inactive days", "password_inactive", SA_CTL_PLAIN},
     {"must change", "must_change_password", SA_CTL_PLAIN},
 };
 
-/* The record in a response. */
-static enum sa_ctl_exit
-print_user(const struct sa_ctl *ctl, const json_t *reply)
+enum sa_ctl_exit
+sa_ctl_print_user(const struct sa_ctl *ctl, const json_t *reply)
 {
     return sa_ctl_print_one(ctl, json_object_get(reply, "user"), details, SA_COUNT(details));
 }
@@ -59,10 +55,11 @@ static enum sa_ctl_exit
 parse_user(struct sa_ctl *ctl, struct sa_ctl_list *groups, Secauth__V1__PosixId *uid,
            Secauth__V1__User *ret_user)
 {
-    struct sa_ctl_number number = {.max = ID_MAX};
+    struct sa_ctl_number number = {.max = SA_CTL_ID_MAX};
     char *full_name = NULL, *email = NULL, *not_before = NULL, *not_after = NULL;
-    bool must_change = false;
+    bool must_change = false, from_host = false;
     const struct sa_ctl_option options[] = {
+        {"--groups-from-host", .flag = &from_host},
         {"--uid", .number = &number},
         {"--full-name", .text = &full_name},
         {"--email", .text = &email},
@@ -85,6 +82,8 @@ parse_user(struct sa_ctl *ctl, struct sa_ctl_list *groups, Secauth__V1__PosixId 
         ret_user->full_name = full_name;
     if (email != NULL)
         ret_user->email = email;
+    if (from_host)
+        sa_ctl_host_groups(ret_user->name, groups);
     ret_user->n_groups = groups->count;
     ret_user->groups = groups->items;
     ret_user->must_change_password = must_change;
@@ -108,22 +107,43 @@ sa_ctl_user_add(struct sa_ctl *ctl)
         return result;
     request.user = &user;
     request.password = sa_ctl_secret_field(&password);
-    result = sa_ctl_call(ctl, SERVICE, "CreateUser", &request.base, &reply);
-    return result == SA_CTL_OK ? print_user(ctl, reply) : result;
+    result = sa_ctl_call(ctl, SA_CTL_USERS, "CreateUser", &request.base, &reply);
+    return result == SA_CTL_OK ? sa_ctl_print_user(ctl, reply) : result;
+}
+
+/* Whether this host knows a record's name under its uid, and the uid under its name. */
+static bool
+is_orphan(const json_t *row)
+{
+    const char *name = json_string_value(json_object_get(row, "name"));
+    uid_t uid = (uid_t)json_integer_value(json_object_get(row, "uid"));
+    const struct passwd *entry = name == NULL ? NULL : getpwnam(name);
+
+    if (entry == NULL || entry->pw_uid != uid)
+        return true;
+    entry = getpwuid(uid);
+    return entry == NULL || strcmp(entry->pw_name, name) != 0;
 }
 
 enum sa_ctl_exit
 sa_ctl_user_list(struct sa_ctl *ctl)
 {
     Secauth__V1__ListUsersRequest request = SECAUTH__V1__LIST_USERS_REQUEST__INIT;
+    bool orphans = false;
+    const struct sa_ctl_option options[] = {{"--orphans", .flag = &orphans}};
     json_auto_t *rows = NULL;
 
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, NULL, 0, NULL, 0);
+    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), NULL, 0);
     if (result != SA_CTL_OK)
         return result;
-    request.page_size = PAGE_SIZE;
-    result = sa_ctl_list(ctl, SERVICE, "ListUsers", &request.base, &request.page_token, "users", &rows);
-    return result == SA_CTL_OK ? sa_ctl_print_rows(ctl, rows, columns, SA_COUNT(columns)) : result;
+    request.page_size = SA_CTL_PAGE;
+    result = sa_ctl_list(ctl, SA_CTL_USERS, "ListUsers", &request.base, &request.page_token, "users", &rows);
+    if (result != SA_CTL_OK)
+        return result;
+    for (size_t i = json_array_size(rows); orphans && i > 0; i--)
+        if (!is_orphan(json_array_get(rows, i - 1)))
+            json_array_remove(rows, i - 1);
+    return sa_ctl_print_rows(ctl, rows, sa_ctl_user_columns, SA_CTL_USER_COLUMNS);
 }
 
 enum sa_ctl_exit
@@ -134,27 +154,51 @@ sa_ctl_user_show(struct sa_ctl *ctl)
 
     enum sa_ctl_exit result = sa_ctl_parse(ctl, NULL, 0, &request.name, 1);
     if (result == SA_CTL_OK)
-        result = sa_ctl_call(ctl, SERVICE, "GetUser", &request.base, &reply);
-    return result == SA_CTL_OK ? print_user(ctl, reply) : result;
+        result = sa_ctl_call(ctl, SA_CTL_USERS, "GetUser", &request.base, &reply);
+    return result == SA_CTL_OK ? sa_ctl_print_user(ctl, reply) : result;
+}
+
+/* 26 letters and digits that are not taken for one another: 128 bits. */
+static enum sa_ctl_exit
+generate(struct sa_ctl_secret *ret_password)
+{
+    static const char letters[32] = "abcdefghijkmnpqrstuvwxyz23456789";
+    uint8_t random[26];
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        sa_ctl_complain("the system gives no random numbers");
+        return SA_CTL_BROKEN;
+    }
+    for (size_t i = 0; i < sizeof(random); i++)
+        ret_password->data[i] = (uint8_t)letters[random[i] % sizeof(letters)];
+    ret_password->len = sizeof(random);
+    sa_wipe(random, sizeof(random));
+    return SA_CTL_OK;
 }
 
 enum sa_ctl_exit
 sa_ctl_user_passwd(struct sa_ctl *ctl)
 {
     Secauth__V1__SetUserPasswordRequest request = SECAUTH__V1__SET_USER_PASSWORD_REQUEST__INIT;
-    bool must_change = false;
-    const struct sa_ctl_option options[] = {{"--must-change", .flag = &must_change}};
+    bool temporary = false, must_change = false, generated = false;
+    const struct sa_ctl_option options[] = {{"--temporary", .flag = &temporary},
+                                            {"--must-change", .flag = &must_change}, /* its first name */
+                                            {"--generate", .flag = &generated}};
     SA_CTL_SECRET(password);
 
     enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), &request.name, 1);
     if (result == SA_CTL_OK)
-        result = sa_ctl_ask_secret("New password: ", true, &password);
+        result = generated ? generate(&password) : sa_ctl_ask_secret("New password: ", true, &password);
     if (result != SA_CTL_OK)
         return result;
     request.password = sa_ctl_secret_field(&password);
-    request.must_change = must_change;
-    return sa_ctl_do(ctl, SERVICE, "SetUserPassword", &request.base,
-                     "the password of %s is set; every session of the user has ended", request.name);
+    request.must_change = temporary || must_change;
+    result = sa_ctl_do(ctl, SA_CTL_USERS, "SetUserPassword", &request.base,
+                       "the password of %s is set%s; every session of the user has ended", request.name,
+                       request.must_change ? ", and must be changed at the next login" : "");
+    if (result == SA_CTL_OK && generated)
+        fprintf(ctl->json ? stderr : stdout, "%s\n", (const char *)password.data);
+    return result;
 }
 
 static enum sa_ctl_exit
@@ -166,7 +210,7 @@ set_active(struct sa_ctl *ctl, bool active)
     if (result != SA_CTL_OK)
         return result;
     request.active = active;
-    return sa_ctl_do(ctl, SERVICE, "SetUserActive", &request.base, "%s is %s", request.name,
+    return sa_ctl_do(ctl, SA_CTL_USERS, "SetUserActive", &request.base, "%s is %s", request.name,
                      active ? "enabled" : "disabled; every session of the user has ended");
 }
 
@@ -190,109 +234,5 @@ sa_ctl_user_delete(struct sa_ctl *ctl)
     enum sa_ctl_exit result = sa_ctl_parse(ctl, NULL, 0, &request.name, 1);
     if (result != SA_CTL_OK)
         return result;
-    return sa_ctl_do(ctl, SERVICE, "DeleteUser", &request.base, "%s is deleted", request.name);
-}
-
-/* Import. */
-
-struct import {
-    struct sa_ctl_number uid;
-    char *full_name;
-    unsigned line_number;
-    json_t *users; /* what was imported */
-};
-
-/* The uid that this host knows the user of a line by. */
-static enum sa_ctl_exit
-look_up(const struct sa_ctl_secret *line, unsigned line_number, uint32_t *ret_uid)
-{
-    char name[64];
-    size_t len = strcspn((const char *)line->data, ":");
-
-    if (len == 0 || len >= sizeof(name) || line->data[len] != ':') {
-        sa_ctl_complain("line %u is no line of shadow(5): a name and a colon come first", line_number);
-        return SA_CTL_INVALID;
-    }
-    snprintf(name, sizeof(name), "%.*s", (int)len, (const char *)line->data);
-    const struct passwd *entry = getpwnam(name);
-    if (entry == NULL) {
-        sa_ctl_complain("line %u: this host has no user `%s`; give the uid with --uid", line_number, name);
-        return SA_CTL_NOT_FOUND;
-    }
-    *ret_uid = entry->pw_uid;
-    return SA_CTL_OK;
-}
-
-static enum sa_ctl_exit
-import_line(struct sa_ctl *ctl, struct import *import, struct sa_ctl_secret *line)
-{
-    Secauth__V1__ImportUserRequest request = SECAUTH__V1__IMPORT_USER_REQUEST__INIT;
-    Secauth__V1__PosixId uid = SECAUTH__V1__POSIX_ID__INIT;
-    json_auto_t *reply = NULL;
-
-    uid.id = (uint32_t)import->uid.value;
-    enum sa_ctl_exit result = import->uid.given ? SA_CTL_OK : look_up(line, import->line_number, &uid.id);
-    if (result != SA_CTL_OK)
-        return result;
-    request.uid = &uid;
-    request.shadow_line = sa_ctl_secret_field(line);
-    if (import->full_name != NULL)
-        request.full_name = import->full_name;
-    result = sa_ctl_call(ctl, SERVICE, "ImportUser", &request.base, &reply);
-    if (result != SA_CTL_OK) {
-        sa_ctl_complain("line %u was not imported", import->line_number);
-        return result;
-    }
-    return json_array_append(import->users, json_object_get(reply, "user")) == 0 ? SA_CTL_OK
-                                                                                 : sa_ctl_no_memory();
-}
-
-/* Every line, past those that are refused; the result is the first one that is not SA_CTL_OK. */
-static enum sa_ctl_exit
-import_lines(struct sa_ctl *ctl, struct import *import)
-{
-    enum sa_ctl_exit first = SA_CTL_OK;
-
-    for (;;) {
-        SA_CTL_SECRET(line);
-        bool end;
-        enum sa_ctl_exit result = sa_ctl_read_line(&line, &end);
-        import->line_number++;
-        if (result == SA_CTL_OK && end)
-            return first;
-        if (result == SA_CTL_OK && import->uid.given && import->line_number > 1) {
-            sa_ctl_complain("--uid goes with one line only; line %u was not imported", import->line_number);
-            result = SA_CTL_USAGE;
-        } else if (result == SA_CTL_OK && line.len > 0) {
-            result = import_line(ctl, import, &line);
-        }
-        if (first == SA_CTL_OK)
-            first = result;
-        if (result == SA_CTL_USAGE || result == SA_CTL_UNAVAILABLE || result == SA_CTL_BROKEN)
-            return first;
-    }
-}
-
-enum sa_ctl_exit
-sa_ctl_user_import(struct sa_ctl *ctl)
-{
-    struct import import = {.uid = {.max = ID_MAX}};
-    const struct sa_ctl_option options[] = {{"--uid", .number = &import.uid},
-                                            {"--full-name", .text = &import.full_name}};
-    json_auto_t *users = json_array();
-
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), NULL, 0);
-    if (result != SA_CTL_OK)
-        return result;
-    import.users = users;
-    result = import_lines(ctl, &import);
-    enum sa_ctl_exit printed = SA_CTL_OK;
-    if (json_array_size(users) > 0 || ctl->json)
-        printed = sa_ctl_print_rows(ctl, users, columns, SA_COUNT(columns));
-    if (result == SA_CTL_OK && import.line_number == 1) {
-        sa_ctl_complain(
-            "nothing on stdin: write lines of shadow(5) there, for instance from `getent shadow NAME`");
-        result = SA_CTL_USAGE;
-    }
-    return result != SA_CTL_OK ? result : printed;
+    return sa_ctl_do(ctl, SA_CTL_USERS, "DeleteUser", &request.base, "%s is deleted", request.name);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "service/auth/policy.h"
+#include "service/auth/breached.h"
 #include "service/base/log.h"
 #include "service/transport/drop.h"
 #include "service/transport/sockets.h"
@@ -132,6 +133,10 @@ reload(void *user)
     sa_authority_set_conf(daemon->authority, &policy->conf);
     sa_authority_set_rules(daemon->authority, policy->rules);
     sa_authority_set_last_good(daemon->authority, policy->last_good.text);
+    const char *why;
+    if (sa_authority_load_breached(daemon->authority, policy->conf.password_breached, &why) != SA_OK)
+        sa_log(SA_LOG_ERROR, "%s %s (password.breached); the list before it stays",
+               policy->conf.password_breached, why);
     notify("STATUS=");
     keep_copies(daemon);
     sa_log(SA_LOG_INFO, "reloaded %s and %s", daemon->conf_path, policy->conf.secauthd_rules);
@@ -361,6 +366,22 @@ run(struct daemon *daemon)
 
 /* ---- the command line ---- */
 
+/* --check looks at the list of breached passwords as the start would, though as whoever asks. */
+static enum exit_status
+check_breached(const struct sa_conf *conf)
+{
+    const char *why = "no memory";
+    struct sa_breached *breached = sa_breached_new();
+    enum exit_status status = EXIT_OK;
+
+    if (breached == NULL || sa_breached_load(breached, conf->password_breached, &why) != SA_OK) {
+        sa_log(SA_LOG_ERROR, "configuration refused: %s %s (password.breached)", conf->password_breached, why);
+        status = EXIT_CONF;
+    }
+    sa_breached_free(breached);
+    return status;
+}
+
 static const char usage[] =
     "usage: secauthd [--config FILE] [--check | --dump-config | --version]\n"
     "  --config FILE   read FILE instead of " SA_CONF_PATH "\n"
@@ -402,7 +423,7 @@ main(int argc, char **argv)
         return EXIT_CONF;
     }
     sa_log_set_level(level_of(&daemon.policies->conf));
-    enum exit_status status = EXIT_OK;
+    enum exit_status status = mode == 'k' ? check_breached(&daemon.policies->conf) : EXIT_OK;
     if (mode == 'd')
         sa_conf_dump(&daemon.policies->conf, STDOUT_FILENO);
     else if (mode == 0)

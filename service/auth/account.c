@@ -5,11 +5,13 @@
 #define DAY_S      86400
 #define BCRYPT_MAX 72u
 
-/* When the password expires; 0 for never. */
+/* When the password expires; 0 for never: shadow(5) counts from the last change, and without one not at all.
+ */
 static int64_t
 password_end_s(const struct sa_user *user)
 {
-    return user->max_days == 0 ? 0 : user->changed_s + (int64_t)user->max_days * DAY_S;
+    return user->max_days == 0 || user->changed_s == 0 ? 0
+                                                       : user->changed_s + (int64_t)user->max_days * DAY_S;
 }
 
 enum sa_status
@@ -21,6 +23,8 @@ sa_account_state(const struct sa_user *user, int64_t now_ms)
     if (!user->active)
         return SA_ACCOUNT_DISABLED;
     if (user->not_after_s != 0 && now_s >= user->not_after_s)
+        return SA_ACCOUNT_EXPIRED;
+    if (user->has_inactive && end_s != 0 && now_s >= end_s + (int64_t)user->inactive_days * DAY_S)
         return SA_ACCOUNT_EXPIRED;
     if (now_s < user->not_before_s)
         return SA_ACCOUNT_NOT_YET_VALID;
@@ -44,9 +48,26 @@ sa_account_warning_days(const struct sa_user *user, int64_t now_ms)
 {
     int64_t left_s = password_end_s(user) - now_ms / 1000;
 
-    if (user->max_days == 0 || left_s <= 0 || left_s > (int64_t)user->warn_days * DAY_S)
+    if (password_end_s(user) == 0 || left_s <= 0 || left_s > (int64_t)user->warn_days * DAY_S)
         return 0;
     return (uint32_t)((left_s + DAY_S - 1) / DAY_S);
+}
+
+bool
+sa_account_may_change_yet(const struct sa_user *user, int64_t now_ms)
+{
+    int64_t now_s = now_ms / 1000;
+
+    if (user->min_days == 0 || user->changed_s == 0 || sa_account_is_from_the_future(user, now_ms) ||
+        sa_account_state(user, now_ms) == SA_PASSWORD_EXPIRED)
+        return true;
+    return now_s >= user->changed_s + (int64_t)user->min_days * DAY_S;
+}
+
+bool
+sa_account_is_from_the_future(const struct sa_user *user, int64_t now_ms)
+{
+    return user->changed_s > now_ms / 1000 + DAY_S; /* shadow(5) knows the day only, of some time zone */
 }
 
 /* Characters of UTF-8, or of anything else: every byte that does not go on from the one before. */

@@ -6,7 +6,8 @@
 
 /*
  * The state of an account: SA_OK, SA_ACCOUNT_DISABLED, SA_ACCOUNT_EXPIRED, SA_ACCOUNT_NOT_YET_VALID, or
- * SA_PASSWORD_EXPIRED where it may be used once the password was changed.
+ * SA_PASSWORD_EXPIRED where it may be used once the password was changed. A password that expired longer ago
+ * than its inactive days expires the account.
  */
 enum sa_status sa_account_state(const struct sa_user *user, int64_t now_ms);
 
@@ -19,8 +20,14 @@ const char *sa_account_reason(enum sa_status state);
 /* Days until the password expires, at least 1, where its owner is to be told by now; else 0. */
 uint32_t sa_account_warning_days(const struct sa_user *user, int64_t now_ms);
 
+/* Whether the person may change the password now: min_days have passed, or it has expired anyhow. */
+bool sa_account_may_change_yet(const struct sa_user *user, int64_t now_ms);
+
+/* Whether the password was set more than a day from now: a clock was wrong. It refuses nothing. */
+bool sa_account_is_from_the_future(const struct sa_user *user, int64_t now_ms);
+
 /*
- * Judge a new password.
+ * Judge the form of a new password.
  *   current     the one that it replaces, where it is known; else absent.
  *   min_length  characters.
  * Returns NULL, or the rule that it breaks, a constant.

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "service/base/log.h"
+
 #define QUEUE_MS     2000u
 #define QUEUE_LEAST  16u
 #define QUEUE_MOST   65536u
@@ -97,8 +99,15 @@ start(struct sa_authority *authority, struct sa_now now, const char **ret_why)
     authority->buckets =
         sa_buckets_new((unsigned)conf->login_source_failures, conf->login_source_window * 1000);
     authority->handles = sa_handles_new();
-    if (authority->buckets == NULL || authority->handles == NULL)
+    authority->breached = sa_breached_new();
+    if (authority->breached == NULL || authority->buckets == NULL || authority->handles == NULL)
         return SA_NO_MEMORY;
+    const char *why;
+    if (sa_breached_load(authority->breached, conf->password_breached, &why) != SA_OK) {
+        sa_log(SA_LOG_ERROR, "%s %s", conf->password_breached, why);
+        *ret_why = "the list of breached passwords (password.breached) cannot be used";
+        return SA_INVALID_ARGUMENT;
+    }
     authority->hash_threads = hash_threads(conf, &authority->policy);
     if (authority->hash_threads == 0) {
         *ret_why = "the memory for password hashes (password.hash_budget) holds not even one";
@@ -148,6 +157,7 @@ sa_authority_free(struct sa_authority *authority)
     sa_signing_stop(&authority->signing);
     sa_lockout_free(authority->lockout);
     sa_handles_free(authority->handles);
+    sa_breached_free(authority->breached);
     sa_buckets_free(authority->buckets);
     free(authority);
 }
@@ -174,6 +184,12 @@ void
 sa_authority_set_last_good(struct sa_authority *authority, const char *why)
 {
     authority->last_good = why;
+}
+
+enum sa_status
+sa_authority_load_breached(struct sa_authority *authority, const char *path, const char **ret_why)
+{
+    return sa_breached_load(authority->breached, path, ret_why);
 }
 
 struct sa_buckets *

@@ -46,6 +46,13 @@ const struct sa_rules *sa_authority_rules(const struct sa_authority *authority);
  */
 void sa_authority_set_last_good(struct sa_authority *authority, const char *why);
 
+/*
+ * Read the list of breached passwords anew, from `path` ("" for none); sa_authority_new reads it first. Where this
+ * fails the one before stays. Statuses and *ret_why as sa_breached_load has them. Any thread.
+ */
+SA_MUST_CHECK enum sa_status sa_authority_load_breached(struct sa_authority *authority, const char *path,
+                                                        const char **ret_why);
+
 /* The buckets of failed proofs, for dispatch: it looks at a client's, and charges it after a failed proof. */
 struct sa_buckets *sa_authority_buckets(struct sa_authority *authority);
 

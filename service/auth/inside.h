@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "service/auth/authority.h"
+#include "service/auth/breached.h"
 #include "service/auth/handles.h"
 #include "service/auth/lockout.h"
 #include "service/auth/rules.h"
@@ -29,6 +30,7 @@ struct sa_authority {
     struct sa_buckets *buckets;
     struct sa_handles *handles;
     struct sa_lockout *lockout;
+    struct sa_breached *breached;
     struct sa_signing_keys signing;
     uint8_t boot_id[SA_BOOT_ID_LEN];
     atomic_uint dearest_ms; /* the dearest hash that was seen; only ever grows */

@@ -1,11 +1,14 @@
 #include "service/auth/shadow.h"
 
+#include <assert.h>
+#include <stdio.h>
+
 #include "service/auth/names.h"
 
 #define DAY_S    86400
 #define FIELDS   9u
 #define DAYS_MAX 99999 /* "for ever" by convention, and the most that any tool writes */
-#define NO_VALUE (-1)
+#define NO_VALUE INT64_C(-1)
 
 enum field { NAME, HASH, CHANGED, MIN, MAX, WARN, INACTIVE, EXPIRE, RESERVED };
 
@@ -66,10 +69,17 @@ read_ageing(const struct sa_bytes fields[FIELDS], struct sa_user *user)
     /* shadow(5): a change on day 0 means that the password must be changed at the next login. */
     user->must_change = value[CHANGED] == 0;
     user->changed_s = value[CHANGED] > 0 ? value[CHANGED] * DAY_S : 0;
-    if (value[MAX] != NO_VALUE && value[MAX] < DAYS_MAX && value[CHANGED] > 0)
+    if (value[MAX] != NO_VALUE && value[MAX] < DAYS_MAX)
         user->max_days =
             value[MAX] > 0 ? (uint32_t)value[MAX] : 1; /* 0 is "every day" there, "for ever" here */
     user->warn_days = value[WARN] > 0 ? (uint32_t)value[WARN] : 0;
+    user->min_days = value[MIN] > 0 ? (uint32_t)value[MIN] : 0;
+    user->has_inactive = value[INACTIVE] != NO_VALUE;
+    user->inactive_days = user->has_inactive ? (uint32_t)value[INACTIVE] : 0;
+    user->shadow_form = (value[MIN] == NO_VALUE ? SA_SHADOW_MIN_EMPTY : 0u) |
+                        (value[MAX] == NO_VALUE ? SA_SHADOW_MAX_EMPTY : 0u) |
+                        (value[MAX] == 0 ? SA_SHADOW_MAX_ZERO : 0u) |
+                        (value[WARN] == NO_VALUE ? SA_SHADOW_WARN_EMPTY : 0u);
     if (value[EXPIRE] != NO_VALUE)
         user->not_after_s = value[EXPIRE] > 0 ? value[EXPIRE] * DAY_S : 1; /* day 0 is over as well */
     return NULL;
@@ -87,11 +97,7 @@ read_hash(struct sa_bytes field, const struct sa_password_policy *policy, struct
         return "a hash of at most 383 characters";
     memcpy(user->hash, field.data, field.len);
     user->hash[field.len] = '\0';
-    if (sa_password_inspect(policy, user->hash, &kind, &rule) != SA_OK)
-        return rule;
-    if (kind == SA_PASSWORD_NONE)
-        user->hash[0] = '\0';
-    return NULL;
+    return sa_password_inspect(policy, user->hash, &kind, &rule) == SA_OK ? NULL : rule;
 }
 
 enum sa_status
@@ -119,4 +125,49 @@ sa_shadow_parse(struct sa_bytes line, const struct sa_password_policy *policy, s
     memcpy(user->name, fields[NAME].data, fields[NAME].len);
     *ret_user = *user;
     return SA_OK;
+}
+
+/* ---- writing ---- */
+
+/* A number of days and a colon; nothing for NO_VALUE. */
+static char *
+put_days(char *at, int64_t value)
+{
+    return at + (value == NO_VALUE ? sprintf(at, ":") : sprintf(at, ":%lld", (long long)value));
+}
+
+/* What each field held, where the days that are kept do not say it. */
+static void
+fill(const struct sa_user *user, int64_t ret_value[FIELDS])
+{
+    uint32_t form = user->shadow_form;
+
+    ret_value[CHANGED] = user->must_change ? 0 : user->changed_s == 0 ? NO_VALUE : user->changed_s / DAY_S;
+    ret_value[MIN] = user->min_days;
+    ret_value[MAX] = user->max_days == 0 ? DAYS_MAX : user->max_days;
+    ret_value[WARN] = user->warn_days;
+    ret_value[INACTIVE] = user->has_inactive ? user->inactive_days : NO_VALUE;
+    ret_value[EXPIRE] = user->not_after_s == 0 ? NO_VALUE : user->not_after_s / DAY_S;
+    if (user->min_days == 0 && (form & SA_SHADOW_MIN_EMPTY) != 0)
+        ret_value[MIN] = NO_VALUE;
+    if (user->max_days == 0 && (form & SA_SHADOW_MAX_EMPTY) != 0)
+        ret_value[MAX] = NO_VALUE;
+    if (user->max_days == 1 && (form & SA_SHADOW_MAX_ZERO) != 0)
+        ret_value[MAX] = 0;
+    if (user->warn_days == 0 && (form & SA_SHADOW_WARN_EMPTY) != 0)
+        ret_value[WARN] = NO_VALUE;
+}
+
+void
+sa_shadow_format(const struct sa_user *user, char ret_line[SA_SHADOW_LINE_MAX + 1])
+{
+    static_assert(SA_USER_NAME_MAX + SA_PASSWORD_HASH_MAX + 2 + 6 * 21 < SA_SHADOW_LINE_MAX, "it fits");
+    int64_t value[FIELDS];
+    char *at = ret_line + sprintf(ret_line, "%s:%s%s", user->name, user->active ? "" : "!",
+                                  user->hash[0] == '\0' ? "*" : user->hash);
+
+    fill(user, value);
+    for (unsigned i = CHANGED; i <= EXPIRE; i++)
+        at = put_days(at, value[i]);
+    strcpy(at, ":");
 }

@@ -4,6 +4,9 @@
 #include "service/auth/login.h"
 #include "service/auth/session.h"
 #include "service/rpc/proof.h"
+#include "service/rpc/user_message.h"
+
+#define DAY_S 86400
 
 struct change {
     const Secauth__V1__ChangePasswordRequest *request;
@@ -55,21 +58,36 @@ check_right(struct sa_call *call, struct change *change)
     return rpc_denied(call, &record, SA_PERMISSION_DENIED);
 }
 
-static enum sa_status
-refuse_password(struct sa_call *call, const char *rule)
+/* min_days binds the person: whoever gets a password by an administrator's hand may change it at once. */
+static bool
+is_too_early(const struct sa_call *call, const struct change *change)
 {
+    return change->by_owner && !sa_account_may_change_yet(change->user, call->now.wall_ms);
+}
+
+static enum sa_status
+refuse_early(struct sa_call *call, const struct change *change)
+{
+    int64_t left_s =
+        change->user->changed_s + (int64_t)change->user->min_days * DAY_S - call->now.wall_ms / 1000;
+    const char *rule =
+        rpc_detail(call, "a later change: the password may be changed again in %lld days (min_days)",
+                   (long long)((left_s + DAY_S - 1) / DAY_S));
+
     (void)sa_call_refuse(call, "new_password", rule);
     return SA_PASSWORD_REFUSED;
 }
 
-static const char *
-broken_rule(const struct sa_call *call, const struct change *change)
+static enum sa_status
+check_new(struct sa_call *call, const struct change *change)
 {
     struct sa_bytes current =
         change->by_owner ? rpc_bytes(change->request->current_password) : sa_bytes(NULL, 0);
 
-    return sa_account_new_password(rpc_bytes(change->request->new_password), current,
-                                   call->authority->conf->password_min_length, &call->authority->policy);
+    if (is_too_early(call, change))
+        return refuse_early(call, change);
+    return rpc_check_new_password(call, "new_password", rpc_bytes(change->request->new_password), current,
+                                  change->user->name);
 }
 
 static enum sa_status prove(struct sa_call *call);
@@ -151,6 +169,8 @@ prove(struct sa_call *call)
     if (change->reason != NULL)
         return sa_call_then(call, SA_LANE_STORE, deny);
     rpc_forgive(call);
+    if (is_too_early(call, change))
+        return refuse_early(call, change); /* before anybody has to think of a new one */
     return change->request->check_only ? sa_call_then(call, SA_LANE_STORE, accept_check) : make(call);
 }
 
@@ -184,12 +204,11 @@ static enum sa_status
 make(struct sa_call *call)
 {
     struct change *change = change_of(call);
-    const char *rule = broken_rule(call, change);
+    enum sa_status status = check_new(call, change);
 
-    if (rule != NULL)
-        return refuse_password(call, rule);
-    enum sa_status status =
-        sa_login_hash(call->authority, rpc_bytes(change->request->new_password), change->encoded);
+    if (status != SA_OK)
+        return status;
+    status = sa_login_hash(call->authority, rpc_bytes(change->request->new_password), change->encoded);
     return status == SA_OK ? sa_call_then(call, SA_LANE_STORE, commit) : status;
 }
 

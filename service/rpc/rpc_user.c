@@ -1,7 +1,6 @@
 /* UserService. */
 #include <stdio.h>
 
-#include "service/auth/account.h"
 #include "service/auth/inside.h"
 #include "service/auth/login.h"
 #include "service/auth/names.h"
@@ -17,36 +16,6 @@ struct pending {
     char encoded[SA_PASSWORD_HASH_MAX + 1];
 };
 
-static enum sa_status
-refuse_new_password(struct sa_call *call, struct sa_bytes password)
-{
-    const char *rule = sa_account_new_password(
-        password, sa_bytes(NULL, 0), call->authority->conf->password_min_length, &call->authority->policy);
-
-    if (rule == NULL)
-        return SA_OK;
-    (void)sa_call_refuse(call, "password", rule);
-    return SA_PASSWORD_REFUSED;
-}
-
-static enum sa_status
-check_name(struct sa_call *call, const char *field, const char *name)
-{
-    return sa_name_is_user(sa_bytes_of(name)) ? SA_OK : sa_call_refuse(call, field, SA_RULE_USER_NAME);
-}
-
-static enum sa_status
-reply_with(struct sa_call *call, const struct sa_user *user, Secauth__V1__User **ret_row)
-{
-    enum sa_password_kind kind = SA_PASSWORD_NONE;
-    const char *rule;
-
-    if (sa_password_inspect(&call->authority->policy, user->hash, &kind, &rule) != SA_OK)
-        kind = SA_PASSWORD_NONE; /* a limit was lowered since: it is of no use now */
-    *ret_row = sa_arena_alloc(call->arena, sizeof(**ret_row));
-    return *ret_row != NULL && rpc_put_user(call, user, kind, *ret_row) ? SA_OK : SA_NO_MEMORY;
-}
-
 /* ---- CreateUser ---- */
 
 static enum sa_status
@@ -60,7 +29,7 @@ commit_create(struct sa_call *call)
     rpc_audit_user(&record, pending->user);
     record.detail = rpc_detail(call, "uid=%u", pending->user->uid);
     enum sa_status status = sa_store_user_create(call->authority->store, pending->user, &record);
-    return status == SA_OK ? reply_with(call, pending->user, &reply->user) : status;
+    return status == SA_OK ? rpc_reply_user(call, pending->user, &reply->user) : status;
 }
 
 enum sa_status
@@ -76,7 +45,8 @@ rpc_user_create(struct sa_call *call, const Secauth__V1__CreateUserRequest *requ
         return sa_call_refuse(call, "user", "the record; required");
     enum sa_status status = rpc_read_user(call, request->user, user);
     if (status == SA_OK)
-        status = refuse_new_password(call, rpc_bytes(request->password));
+        status = rpc_check_new_password(call, "password", rpc_bytes(request->password), sa_bytes(NULL, 0),
+                                        user->name);
     if (status != SA_OK)
         return status;
     user->active = true;
@@ -116,7 +86,7 @@ rpc_user_import(struct sa_call *call, const Secauth__V1__ImportUserRequest *requ
     record.detail = rpc_detail(call, "uid=%u", user->uid);
     sa_login_saw_hash(call->authority, user->hash);
     status = sa_store_user_create(call->authority->store, user, &record);
-    return status == SA_OK ? reply_with(call, user, &reply->user) : status;
+    return status == SA_OK ? rpc_reply_user(call, user, &reply->user) : status;
 }
 
 /* ---- GetUser, ListUsers ---- */
@@ -126,11 +96,11 @@ rpc_user_get(struct sa_call *call, const Secauth__V1__GetUserRequest *request,
              Secauth__V1__GetUserResponse *reply)
 {
     SA_OWN(sa_user) user = NULL;
-    enum sa_status status = check_name(call, "name", request->name);
+    enum sa_status status = rpc_check_user_name(call, "name", request->name);
 
     if (status == SA_OK)
         status = sa_store_user_by_name(call->authority->store, sa_bytes_of(request->name), &user);
-    return status == SA_OK ? reply_with(call, user, &reply->user) : status;
+    return status == SA_OK ? rpc_reply_user(call, user, &reply->user) : status;
 }
 
 static enum sa_status
@@ -213,9 +183,10 @@ rpc_user_set_password(struct sa_call *call, const Secauth__V1__SetUserPasswordRe
 
     if (pending == NULL)
         return SA_NO_MEMORY;
-    enum sa_status status = check_name(call, "name", request->name);
+    enum sa_status status = rpc_check_user_name(call, "name", request->name);
     if (status == SA_OK)
-        status = refuse_new_password(call, rpc_bytes(request->password));
+        status = rpc_check_new_password(call, "password", rpc_bytes(request->password), sa_bytes(NULL, 0),
+                                        request->name);
     if (status != SA_OK)
         return status;
     pending->name = request->name;
@@ -227,22 +198,6 @@ rpc_user_set_password(struct sa_call *call, const Secauth__V1__SetUserPasswordRe
 
 /* ---- SetUserActive, DeleteUser ---- */
 
-/* A record about a user of that name; SA_NOT_FOUND where there is none. The user is kept for its texts. */
-static enum sa_status
-begin_change(struct sa_call *call, enum sa_event event, const char *name, struct sa_user **ret_user,
-             struct sa_audit *ret_record)
-{
-    enum sa_status status = check_name(call, "name", name);
-
-    if (status == SA_OK)
-        status = sa_store_user_by_name(call->authority->store, sa_bytes_of(name), ret_user);
-    if (status != SA_OK)
-        return status;
-    *ret_record = sa_call_audit(call, event, SA_OUTCOME_GRANTED, NULL);
-    rpc_audit_user(ret_record, *ret_user);
-    return SA_OK;
-}
-
 enum sa_status
 rpc_user_set_active(struct sa_call *call, const Secauth__V1__SetUserActiveRequest *request,
                     Secauth__V1__SetUserActiveResponse *reply)
@@ -251,7 +206,7 @@ rpc_user_set_active(struct sa_call *call, const Secauth__V1__SetUserActiveReques
     SA_OWN(sa_user) user = NULL;
     struct sa_audit record;
 
-    enum sa_status status = begin_change(call, event, request->name, &user, &record);
+    enum sa_status status = rpc_begin_user_change(call, event, request->name, &user, &record);
     if (status == SA_OK)
         status = sa_store_user_set_active(call->authority->store, request->name, request->active,
                                           call->now.wall_ms, &record);
@@ -267,7 +222,7 @@ rpc_user_delete(struct sa_call *call, const Secauth__V1__DeleteUserRequest *requ
     SA_OWN(sa_user) user = NULL;
     struct sa_audit record;
 
-    enum sa_status status = begin_change(call, SA_EVENT_USER_DELETE, request->name, &user, &record);
+    enum sa_status status = rpc_begin_user_change(call, SA_EVENT_USER_DELETE, request->name, &user, &record);
     if (status == SA_OK)
         status = sa_store_user_delete(call->authority->store, request->name, call->now.wall_ms, &record);
     if (status == SA_OK)

@@ -118,7 +118,7 @@ void sa_client_cache_empty(struct sa_client_cache *cache);
 
 #define SA_USER_COLUMNS                                                                                      \
     "subject, name, uid, full_name, email, active, not_before_s, not_after_s, must_change, changed_s, "      \
-    "max_days, warn_days, hash"
+    "max_days, warn_days, min_days, inactive_days, shadow_form, hash"
 
 /* The next column, which is a hash sealed for its subject. SA_INTERNAL where it was sealed for another. */
 SA_MUST_CHECK enum sa_status sa_user_get_hash(struct sa_query *query, const struct sa_keyring *keyring,

@@ -134,9 +134,21 @@ struct sa_user {
     int64_t changed_s; /* when the password was set; 0: unknown */
     uint32_t max_days; /* 0: for ever */
     uint32_t warn_days;
+    uint32_t min_days;      /* between two changes by the person */
+    bool has_inactive;      /* false: an expired password can be changed for ever */
+    uint32_t inactive_days; /* after it expired, in which it can still be changed */
+    uint32_t shadow_form;   /* how the line wrote what the days do not say: enum sa_shadow_form */
     unsigned group_count;
     char groups[SA_USER_GROUPS_MAX][SA_GROUP_NAME_MAX + 1];
     char hash[SA_PASSWORD_HASH_MAX + 1]; /* encoded; "" for none. A secret: wiped by sa_user_free. */
+};
+
+/* Bits: a line of shadow(5) that was imported had these fields so, which the days alone do not tell. */
+enum sa_shadow_form {
+    SA_SHADOW_MIN_EMPTY = 1,  /* not 0 */
+    SA_SHADOW_MAX_EMPTY = 2,  /* not 99999 */
+    SA_SHADOW_MAX_ZERO = 4,   /* not 1 */
+    SA_SHADOW_WARN_EMPTY = 8, /* not 0 */
 };
 
 struct sa_user *sa_user_new(void); /* zeroed; NULL for lack of memory */
@@ -185,6 +197,23 @@ struct sa_password_change {
 SA_MUST_CHECK enum sa_status sa_store_user_set_password(struct sa_store *store,
                                                         const struct sa_password_change *change,
                                                         int64_t now_ms, const struct sa_audit *audit);
+
+/* What UpdateUser changes: bits. */
+enum sa_user_part {
+    SA_USER_FULL_NAME = 1,
+    SA_USER_EMAIL = 2,
+    SA_USER_DATES = 4,
+    SA_USER_MUST_CHANGE = 8,
+    SA_USER_AGEING = 16, /* all but when the password was set */
+    SA_USER_GROUPS = 32,
+};
+
+/*
+ * Change the named parts of the record to what `user` has; `user->name` says whose. Fills in the record's
+ * subject. SA_OK or SA_NOT_FOUND.
+ */
+SA_MUST_CHECK enum sa_status sa_store_user_update(struct sa_store *store, const struct sa_user *user,
+                                                  unsigned parts, const struct sa_audit *audit);
 
 /* Disabling ends every session of the user. Fills in the record's subject. SA_OK or SA_NOT_FOUND. */
 SA_MUST_CHECK enum sa_status sa_store_user_set_active(struct sa_store *store, const char *name, bool active,

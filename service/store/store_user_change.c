@@ -55,13 +55,13 @@ struct creation {
 };
 
 static enum sa_status
-insert_groups(struct sa_sql *sql, const struct sa_user *user)
+insert_groups(struct sa_sql *sql, const char *subject, const struct sa_user *user)
 {
     static const char GROUP[] = "INSERT INTO user_groups (subject, place, name) VALUES (?, ?, ?)";
 
     for (unsigned i = 0; i < user->group_count; i++) {
         SA_QUERY(query, sql, GROUP);
-        sa_put_text(&query, user->subject);
+        sa_put_text(&query, subject);
         sa_put_int(&query, i);
         sa_put_text(&query, user->groups[i]);
         enum sa_status status = sa_query_run(&query);
@@ -75,7 +75,7 @@ static enum sa_status
 create(struct sa_sql *sql, struct sa_work *work)
 {
     static const char INSERT[] =
-        "INSERT INTO users (" SA_USER_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        "INSERT INTO users (" SA_USER_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     const struct creation *creation = work->context;
     const struct sa_user *user = creation->user;
     uint8_t sealed[SEALED_MAX];
@@ -93,12 +93,15 @@ create(struct sa_sql *sql, struct sa_work *work)
     sa_put_int(&query, user->changed_s);
     sa_put_int(&query, user->max_days);
     sa_put_int(&query, user->warn_days);
+    sa_put_int(&query, user->min_days);
+    sa_put_int(&query, user->has_inactive ? (int64_t)user->inactive_days : -1);
+    sa_put_int(&query, user->shadow_form);
     put_sealed(&query, sealed, seal(creation->keyring, user->subject, user->hash, sealed));
     enum sa_status status = sa_query_run(&query);
     if (status != SA_OK)
         return status;
     work->uid_added = user->uid;
-    return insert_groups(sql, user);
+    return insert_groups(sql, user->subject, user);
 }
 
 enum sa_status
@@ -225,6 +228,67 @@ sa_store_user_set_active(struct sa_store *store, const char *name, bool active, 
 {
     struct naming naming = {.name = name, .active = active, .now_ms = now_ms};
     struct sa_work work = sa_work(set_active, &naming, audit);
+
+    return sa_store_write(store, &work);
+}
+
+struct updating {
+    struct naming naming; /* first: find_subject reads it */
+    const struct sa_user *user;
+    unsigned parts;
+};
+
+static enum sa_status
+replace_groups(struct sa_sql *sql, const char *subject, const struct sa_user *user)
+{
+    static const char CLEAR[] = "DELETE FROM user_groups WHERE subject = ?";
+
+    SA_QUERY(query, sql, CLEAR);
+    sa_put_text(&query, subject);
+    enum sa_status status = sa_query_run(&query);
+    return status == SA_OK ? insert_groups(sql, subject, user) : status;
+}
+
+static enum sa_status
+update(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char UPDATE[] =
+        "UPDATE users SET full_name = iif(?2 & 1, ?3, full_name), email = iif(?2 & 2, ?4, email), "
+        "not_before_s = iif(?2 & 4, ?5, not_before_s), not_after_s = iif(?2 & 4, ?6, not_after_s), "
+        "must_change = iif(?2 & 8, ?7, must_change), max_days = iif(?2 & 16, ?8, max_days), "
+        "warn_days = iif(?2 & 16, ?9, warn_days), min_days = iif(?2 & 16, ?10, min_days), "
+        "inactive_days = iif(?2 & 16, ?11, inactive_days), shadow_form = iif(?2 & 16, 0, shadow_form) "
+        "WHERE subject = ?1";
+    const struct updating *updating = work->context;
+    const struct sa_user *user = updating->user;
+    enum sa_status status = find_subject(sql, work);
+
+    if (status != SA_OK)
+        return status;
+    SA_QUERY(query, sql, UPDATE);
+    sa_put_text(&query, updating->naming.subject);
+    sa_put_int(&query, updating->parts);
+    sa_put_text(&query, user->full_name);
+    sa_put_text(&query, user->email);
+    sa_put_int(&query, user->not_before_s);
+    sa_put_int(&query, user->not_after_s);
+    sa_put_int(&query, user->must_change);
+    sa_put_int(&query, user->max_days);
+    sa_put_int(&query, user->warn_days);
+    sa_put_int(&query, user->min_days);
+    sa_put_int(&query, user->has_inactive ? (int64_t)user->inactive_days : -1);
+    status = sa_query_run(&query);
+    if (status == SA_OK && (updating->parts & SA_USER_GROUPS) != 0)
+        status = replace_groups(sql, updating->naming.subject, user);
+    return status;
+}
+
+enum sa_status
+sa_store_user_update(struct sa_store *store, const struct sa_user *user, unsigned parts,
+                     const struct sa_audit *audit)
+{
+    struct updating updating = {.naming = {.name = user->name}, .user = user, .parts = parts};
+    struct sa_work work = sa_work(update, &updating, audit);
 
     return sa_store_write(store, &work);
 }

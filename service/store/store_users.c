@@ -42,6 +42,11 @@ read_user(struct sa_query *query, const struct sa_keyring *keyring, struct sa_us
     user->changed_s = sa_get_int(query);
     user->max_days = (uint32_t)sa_get_int(query);
     user->warn_days = (uint32_t)sa_get_int(query);
+    user->min_days = (uint32_t)sa_get_int(query);
+    int64_t inactive = sa_get_int(query);
+    user->has_inactive = inactive >= 0;
+    user->inactive_days = inactive >= 0 ? (uint32_t)inactive : 0;
+    user->shadow_form = (uint32_t)sa_get_int(query);
     return sa_user_get_hash(query, keyring, user->subject, user->hash);
 }
 

@@ -143,7 +143,7 @@ a_line_gives_hash_ageing_and_expiry(void **state)
 }
 
 static void
-a_locked_hash_is_no_hash(void **state)
+a_locked_hash_stays_as_it_is_and_matches_nothing(void **state)
 {
     const char *lines[] = {"ann:!" YESCRYPT ":19000:0:99999:7:::", "ann:*:19000:0:99999:7:::",
                            "ann:!:19000::::::", "ann:!!:19000:0:99999:7:::"};
@@ -153,8 +153,75 @@ a_locked_hash_is_no_hash(void **state)
     (void)state;
     for (size_t i = 0; i < SA_COUNT(lines); i++) {
         assert_int_equal(sa_shadow_parse(sa_bytes_of(lines[i]), &policy, user, &rule), SA_OK);
-        assert_string_equal(user->hash, "");
+        enum sa_password_kind kind = SA_PASSWORD_BCRYPT;
+        assert_int_equal(sa_password_inspect(&policy, user->hash, &kind, &rule), SA_OK);
+        assert_int_equal(kind, SA_PASSWORD_NONE);
     }
+}
+
+static void
+a_line_comes_out_as_it_went_in(void **state)
+{
+    const char *lines[] = {
+        "ann:" YESCRYPT ":19000:0:90:7:30:20000:",
+        "ann:" YESCRYPT ":0:0:99999:7:::",
+        "ann:" YESCRYPT "::::::: ",
+        "ann:" YESCRYPT ":::::::",
+        "ann:" YESCRYPT ":19000:1:0:0:0:0:",
+        "ann:!" YESCRYPT ":19000::99999:7:::",
+        "ann:!:19000::::::",
+        "ann:!!:19000:0:99999:7:::",
+        "ann:*:19000:0:1:7:::",
+        "ann:" YESCRYPT ":0:5:90:7:14::",
+    };
+    SA_OWN(sa_user) user = sa_user_new();
+    char line[SA_SHADOW_LINE_MAX + 1];
+    const char *rule;
+
+    (void)state;
+    for (size_t i = 0; i < SA_COUNT(lines); i++) {
+        enum sa_status status = sa_shadow_parse(sa_bytes_of(lines[i]), &policy, user, &rule);
+        if (i == 2) { /* a ninth field is reserved */
+            assert_int_equal(status, SA_INVALID_ARGUMENT);
+            continue;
+        }
+        assert_int_equal(status, SA_OK);
+        user->active = true;
+        sa_shadow_format(user, line);
+        assert_string_equal(line, lines[i]);
+    }
+    user->active = false;
+    sa_shadow_format(user, line);
+    assert_string_equal(line, "ann:!" YESCRYPT ":0:5:90:7:14::");
+}
+
+static void
+ageing_expires_refuses_early_changes_and_forgives_the_future(void **state)
+{
+    struct sa_user user = {.active = true, .changed_s = NOW_MS / 1000 - 100 * DAY_S, .max_days = 90};
+
+    (void)state;
+    assert_int_equal(sa_account_state(&user, NOW_MS), SA_PASSWORD_EXPIRED);
+    user.has_inactive = true;
+    user.inactive_days = 11;
+    assert_int_equal(sa_account_state(&user, NOW_MS), SA_PASSWORD_EXPIRED);
+    user.inactive_days = 10;
+    assert_int_equal(sa_account_state(&user, NOW_MS), SA_ACCOUNT_EXPIRED);
+    user.changed_s = 0; /* unknown: shadow(5) ages nothing then */
+    assert_int_equal(sa_account_state(&user, NOW_MS), SA_OK);
+    user.min_days = 5;
+    assert_true(sa_account_may_change_yet(&user, NOW_MS));
+    user.changed_s = NOW_MS / 1000 - 4 * DAY_S;
+    assert_false(sa_account_may_change_yet(&user, NOW_MS));
+    user.changed_s = NOW_MS / 1000 - 5 * DAY_S;
+    assert_true(sa_account_may_change_yet(&user, NOW_MS));
+    user.changed_s = NOW_MS / 1000 + 9 * DAY_S;
+    assert_true(sa_account_is_from_the_future(&user, NOW_MS));
+    assert_true(sa_account_may_change_yet(&user, NOW_MS));
+    assert_int_equal(sa_account_state(&user, NOW_MS), SA_OK);
+    user.changed_s = NOW_MS / 1000;
+    user.must_change = true; /* a temporary password may be changed at once */
+    assert_true(sa_account_may_change_yet(&user, NOW_MS));
 }
 
 /* ---- refresh tokens ---- */
@@ -339,7 +406,9 @@ main(void)
         cmocka_unit_test(lines_that_are_not_understood_are_refused),
         cmocka_unit_test(a_hash_over_the_limits_is_refused),
         cmocka_unit_test(a_line_gives_hash_ageing_and_expiry),
-        cmocka_unit_test(a_locked_hash_is_no_hash),
+        cmocka_unit_test(a_locked_hash_stays_as_it_is_and_matches_nothing),
+        cmocka_unit_test(a_line_comes_out_as_it_went_in),
+        cmocka_unit_test(ageing_expires_refuses_early_changes_and_forgives_the_future),
         cmocka_unit_test(a_refresh_token_is_only_what_was_made),
         cmocka_unit_test(the_row_is_found_without_the_generation_and_holds_no_handle),
         cmocka_unit_test(a_request_narrows_and_never_widens),
