@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,6 +183,7 @@ open_as_root(struct daemon *daemon)
     char why[SA_SOCKET_WHY_MAX];
 
     sa_harden();
+    signal(SIGXFSZ, SIG_IGN); /* RLIMIT_FSIZE is a write that fails, like a full disk */
     raise_descriptors();
     enum exit_status status = find_identities(daemon);
     if (status != EXIT_OK)
@@ -197,6 +199,14 @@ open_as_root(struct daemon *daemon)
 
 /* ---- as the daemon's user ---- */
 
+static gid_t admin_gid = (gid_t)-1; /* as at the start, like the server's */
+
+static bool
+is_administrator(const char *user)
+{
+    return sa_is_member(admin_gid, user);
+}
+
 static enum exit_status
 open_store(struct daemon *daemon)
 {
@@ -208,8 +218,13 @@ open_store(struct daemon *daemon)
     if (sa_keyring_open(conf->keys_master_key, daemon->identity.uid, is_first_start, &daemon->keyring,
                         &why) != SA_OK)
         return refuse(conf->keys_master_key, why);
-    struct sa_store_options options = {
-        .path = conf->store_path, .managed = SA_MANAGED_FILE, .keyring = daemon->keyring};
+    if (conf->secauthd_admin_group[0] != '\0')
+        admin_gid = (gid_t)strtoul(conf->secauthd_admin_group, NULL, 10);
+    struct sa_store_options options = {.path = conf->store_path,
+                                       .managed = SA_MANAGED_FILE,
+                                       .keyring = daemon->keyring,
+                                       .reserve = SA_STORE_RESERVE,
+                                       .is_administrator = is_administrator};
     if (sa_store_open(&options, &daemon->store, &why) != SA_OK)
         return refuse(conf->store_path, why);
     if (sa_authority_new(conf, daemon->keyring, daemon->store, sa_clock_now(), &daemon->authority, &why) !=
@@ -236,8 +251,10 @@ run_tick(struct sa_job *job, bool expired)
 {
     struct daemon *daemon = (struct daemon *)(void *)((uint8_t *)job - offsetof(struct daemon, tick));
 
-    if (!expired)
+    if (!expired) {
+        sa_store_probe(daemon->store, sa_clock_now().wall_ms);
         sa_authority_tick(daemon->authority, sa_clock_now());
+    }
     atomic_store(&daemon->ticking, false);
 }
 
@@ -323,7 +340,7 @@ tell_last_good(const struct daemon *daemon)
 static enum exit_status
 serve(struct daemon *daemon)
 {
-    if (record(daemon, SA_EVENT_DAEMON_START) != SA_OK)
+    if (record(daemon, SA_EVENT_DAEMON_START) != SA_OK && sa_disk_stage(daemon->store) != SA_DISK_READ_ONLY)
         return refuse(daemon->policies->conf.store_path, "cannot be written");
     sa_log(SA_LOG_INFO, "version %s serves", SA_VERSION);
     keep_copies(daemon);
@@ -375,7 +392,8 @@ check_breached(const struct sa_conf *conf)
     enum exit_status status = EXIT_OK;
 
     if (breached == NULL || sa_breached_load(breached, conf->password_breached, &why) != SA_OK) {
-        sa_log(SA_LOG_ERROR, "configuration refused: %s %s (password.breached)", conf->password_breached, why);
+        sa_log(SA_LOG_ERROR, "configuration refused: %s %s (password.breached)", conf->password_breached,
+               why);
         status = EXIT_CONF;
     }
     sa_breached_free(breached);

@@ -5,6 +5,8 @@
 
 #include "service/base/log.h"
 
+#include "service/crypto/hash_memory.h"
+
 #define QUEUE_MS     2000u
 #define QUEUE_LEAST  16u
 #define QUEUE_MOST   65536u
@@ -13,12 +15,10 @@
 #define PAIRS_LEAST  4096u
 #define PAIRS_MOST   4194304u /* 1,165 hashes a second for an hour */
 
-static void
-set_policy(struct sa_authority *authority)
+struct sa_password_policy
+sa_authority_hashes(const struct sa_conf *conf)
 {
-    const struct sa_conf *conf = authority->conf;
-
-    authority->policy = (struct sa_password_policy){
+    return (struct sa_password_policy){
         .kind = strcmp(conf->password_hash, "bcrypt") == 0 ? SA_PASSWORD_BCRYPT : SA_PASSWORD_ARGON2ID,
         .memory_kib = (uint32_t)conf->password_memory,
         .passes = (uint32_t)conf->password_passes,
@@ -45,6 +45,7 @@ hash_threads(const struct sa_conf *conf, const struct sa_password_policy *policy
 
     if (budget_kib > quarter_kib)
         budget_kib = quarter_kib;
+    sa_hash_memory_limit(budget_kib);
     return (unsigned)(threads < budget_kib / cost_kib ? threads : budget_kib / cost_kib);
 }
 
@@ -141,7 +142,7 @@ sa_authority_new(const struct sa_conf *conf, const struct sa_keyring *keyring, s
     authority->last_good = "";
     authority->keyring = keyring;
     authority->store = store;
-    set_policy(authority);
+    authority->policy = sa_authority_hashes(authority->conf);
     sa_clock_boot_id(authority->boot_id);
     enum sa_status status = start(authority, now, ret_why);
     if (status == SA_OK)

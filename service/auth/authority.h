@@ -13,6 +13,9 @@
 
 struct sa_authority;
 
+/* How new hashes are made and which stored ones are taken, as configured. */
+struct sa_password_policy sa_authority_hashes(const struct sa_conf *conf);
+
 /*
  * Make it: loads the signing keys, makes the first one where there is none (and its record), measures a hash.
  *
@@ -47,8 +50,8 @@ const struct sa_rules *sa_authority_rules(const struct sa_authority *authority);
 void sa_authority_set_last_good(struct sa_authority *authority, const char *why);
 
 /*
- * Read the list of breached passwords anew, from `path` ("" for none); sa_authority_new reads it first. Where this
- * fails the one before stays. Statuses and *ret_why as sa_breached_load has them. Any thread.
+ * Read the list of breached passwords anew, from `path` ("" for none); sa_authority_new reads it first. Where
+ * this fails the one before stays. Statuses and *ret_why as sa_breached_load has them. Any thread.
  */
 SA_MUST_CHECK enum sa_status sa_authority_load_breached(struct sa_authority *authority, const char *path,
                                                         const char **ret_why);

@@ -51,7 +51,8 @@ rpc_host_get_status(struct sa_call *call, SA_UNUSED const Secauth__V1__GetStatus
     reply->users = store.users;
     reply->clients = store.clients;
     reply->sessions = store.sessions;
-    if (!rpc_put_text(call, call->authority->conf->token_issuer, &reply->issuer) ||
+    if (!rpc_put_text(call, sa_disk_name(store.disk), &reply->disk) ||
+        !rpc_put_text(call, call->authority->conf->token_issuer, &reply->issuer) ||
         !rpc_put_text(call, call->authority->last_good, &reply->last_good))
         return SA_NO_MEMORY;
     return put_lanes(call, &front, reply);

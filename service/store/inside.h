@@ -2,6 +2,7 @@
 #ifndef SA_STORE_INSIDE_H
 #define SA_STORE_INSIDE_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -28,6 +29,7 @@ struct sa_work {
     void *context;
     struct sa_audit record;
     bool silent;          /* no record */
+    bool is_probe;        /* store_disk.c: written in every stage */
     bool keep;            /* commit though the status is not SA_OK */
     bool clients_changed; /* empty the cache of clients */
     int64_t uid_added;    /* a uid that is managed from now on; -1: none */
@@ -64,6 +66,32 @@ struct sa_writer {
 
 SA_MUST_CHECK enum sa_status sa_writer_start(struct sa_store *store);
 void sa_writer_stop(struct sa_store *store); /* finishes what is queued */
+
+/* ---- the disk (store_disk.c) ---- */
+
+struct sa_disk {
+    bool staged; /* false: the stage is always the normal one (tests) */
+    char directory[PATH_MAX];
+    char reserve[PATH_MAX];
+    char probe[PATH_MAX];
+    uint64_t bytes;   /* of the reserve; 0: the file system is too small for one */
+    atomic_int stage; /* enum sa_disk_stage */
+    bool untold;      /* the writer's: no record says yet that this stage was entered */
+    bool has_room;    /* the writer's: what the last probe found */
+};
+
+/* Make the reserve, `most` bytes or a sixteenth of the file system; 0: none, and no stages. */
+SA_MUST_CHECK enum sa_status sa_disk_start(struct sa_store *store, const char *path, uint64_t most);
+
+/* A write failed, its outcome is known: on to the next stage. On the writer's thread, or before it is there.
+ */
+void sa_disk_failed(struct sa_store *store, bool is_full);
+
+/* Whether this part may be written in the stage that the disk is in. */
+bool sa_disk_allows(struct sa_store *store, const struct sa_work *work);
+
+/* A probe was committed. */
+void sa_disk_probed(struct sa_store *store, const struct sa_work *work);
 
 /* ---- reading ---- */
 
@@ -206,6 +234,8 @@ struct sa_store {
     struct sa_readers readers;
     struct sa_managed managed;
     struct sa_client_cache clients;
+    struct sa_disk disk;
+    bool (*is_administrator)(const char *user);
     atomic_bool writable;
     _Atomic uint64_t sequence; /* of the last record that is committed; the writer alone writes it */
     _Atomic uint64_t commits;

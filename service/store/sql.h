@@ -49,8 +49,15 @@ SA_MUST_CHECK bool sa_sql_rollback(struct sa_sql *sql);
 /* Whether a transaction is open. SQLite may end one by itself when it runs out of disk or memory. */
 bool sa_sql_in_transaction(const struct sa_sql *sql);
 
-/* Whether the last failure was a full disk: what was not written is known then. */
-bool sa_sql_is_full(const struct sa_sql *sql);
+enum sa_sql_fault {
+    SA_SQL_NONE,    /* not the disk's: memory, or a constraint */
+    SA_SQL_FULL,    /* nothing more fits; what was not written is known */
+    SA_SQL_REFUSED, /* a write was refused whole (read-only, quota, size limit): likewise */
+    SA_SQL_UNKNOWN, /* a read, a sync or a write failed: what is on the disk cannot be told */
+};
+
+/* What the last failure was. */
+enum sa_sql_fault sa_sql_fault(const struct sa_sql *sql);
 
 /*
  * Move what is in the WAL into the database, as far as no reader is in the way.

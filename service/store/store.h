@@ -50,7 +50,30 @@ struct sa_store_options {
      * then, everybody gets SA_STORAGE, and the file is left as it is.
      */
     void (*fatal)(const char *why);
+    /*
+     * The most that is kept in reserve for a full disk (SA_STORE_RESERVE); 0: nothing, and a write that fails
+     * is tried again with the next one. Tests only.
+     */
+    uint64_t reserve;
+    /* Who may still log in while the reserve is in use; NULL: nobody. On the writer's thread. */
+    bool (*is_administrator)(const char *user);
 };
+
+#define SA_STORE_RESERVE (UINT64_C(64) << 20)
+
+/*
+ * The disk (design section 10). EMERGENCY: the reserve is in use; logins and changes of administrators, and
+ * what ends or repairs something, are written, all else is SA_STORAGE. READ_ONLY: all that would write is.
+ * Reading goes on in both.
+ */
+enum sa_disk_stage { SA_DISK_NORMAL, SA_DISK_EMERGENCY, SA_DISK_READ_ONLY };
+
+enum sa_disk_stage sa_disk_stage(const struct sa_store *store);
+const char *sa_disk_name(enum sa_disk_stage stage); /* "normal", "emergency", "read-only" */
+
+/* Look whether a stage is over, by making the reserve again and a small write. About once a second; waits for
+ * it. */
+void sa_store_probe(struct sa_store *store, int64_t now_ms);
 
 /*
  * Open or make the store: one daemon a file (a lock), migrations, checks at start, the managed list, the
@@ -66,6 +89,7 @@ SA_DEFINE_OWN(sa_store, sa_store_close)
 struct sa_store_stats {
     uint32_t schema_version;
     bool writable; /* false after a write failed, until one succeeds */
+    enum sa_disk_stage disk;
     uint64_t audit_sequence;
     uint64_t users;
     uint64_t clients;

@@ -102,6 +102,8 @@ open_all(struct sa_store *store, const struct sa_store_options *options, const c
         return status;
     *ret_why = "the list of managed uids cannot be written";
     status = sa_managed_load(&store->managed, store->writer.sql);
+    if (status == SA_STORAGE && sa_disk_stage(store) != SA_DISK_NORMAL)
+        status = SA_OK; /* it is in memory, and the file is what it was when a change was last possible */
     if (status != SA_OK)
         return status;
     *ret_why = "the store cannot be read, or there are no threads or memory left";
@@ -120,6 +122,7 @@ make_store(const struct sa_store_options *options)
     store->fatal = options->fatal == NULL ? leave : options->fatal;
     store->lock_file = -1;
     store->managed.path = options->managed;
+    store->is_administrator = options->is_administrator;
     pthread_mutex_init(&store->writer.lock, NULL);
     pthread_cond_init(&store->writer.wake, NULL);
     pthread_mutex_init(&store->readers.lock, NULL);
@@ -138,7 +141,9 @@ sa_store_open(const struct sa_store_options *options, struct sa_store **ret_stor
     *ret_why = "there is no memory left";
     if (store == NULL)
         return SA_NO_MEMORY;
-    enum sa_status status = open_all(store, options, ret_why);
+    enum sa_status status = sa_disk_start(store, options->path, options->reserve);
+    if (status == SA_OK)
+        status = open_all(store, options, ret_why);
     if (status == SA_OK)
         *ret_store = sa_store_take(&store);
     return status;
@@ -193,6 +198,7 @@ sa_store_stats(struct sa_store *store, int64_t now_ms, struct sa_store_stats *re
 {
     struct sa_store_stats stats = {.schema_version = store->schema_version,
                                    .writable = atomic_load(&store->writable),
+                                   .disk = sa_disk_stage(store),
                                    .audit_sequence = atomic_load(&store->sequence),
                                    .commits = atomic_load(&store->commits),
                                    .committed = atomic_load(&store->committed)};

@@ -1,6 +1,7 @@
 #include "service/store/sql.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct sa_sql {
     sqlite3 *db;
     const char *begin;
     int last_error;
+    int system_error; /* errno, where the last error was a failed write; else 0 */
     int wal_pages;    /* in the WAL at the last commit */
     int looked_after; /* how many of them a checkpoint has seen */
     struct statement statements[STATEMENTS];
@@ -60,10 +62,25 @@ status_of(int code)
     }
 }
 
+/* The errno of the write that failed, as the WAL's file kept it: errno itself is another's by now. */
+static int
+wal_errno(struct sa_sql *sql)
+{
+    sqlite3_file *wal = NULL;
+    int error = 0;
+
+    if (sqlite3_file_control(sql->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&wal) != SQLITE_OK ||
+        wal == NULL || wal->pMethods == NULL ||
+        wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &error) != SQLITE_OK)
+        return 0;
+    return error;
+}
+
 static enum sa_status
 failed(struct sa_sql *sql, int code)
 {
     sql->last_error = code;
+    sql->system_error = code == SQLITE_IOERR_WRITE ? wal_errno(sql) : 0;
     return status_of(code);
 }
 
@@ -169,6 +186,7 @@ sa_sql_script(struct sa_sql *sql, const char *script)
 enum sa_status
 sa_sql_begin(struct sa_sql *sql)
 {
+    sql->last_error = SQLITE_OK;
     return sa_sql_run(sql, sql->begin);
 }
 
@@ -190,10 +208,25 @@ sa_sql_in_transaction(const struct sa_sql *sql)
     return sqlite3_get_autocommit(sql->db) == 0;
 }
 
-bool
-sa_sql_is_full(const struct sa_sql *sql)
+enum sa_sql_fault
+sa_sql_fault(const struct sa_sql *sql)
 {
-    return BASE_CODE(sql->last_error) == SQLITE_FULL;
+    switch (BASE_CODE(sql->last_error)) {
+    case SQLITE_FULL:
+        return SA_SQL_FULL;
+    case SQLITE_READONLY:
+        return SA_SQL_REFUSED;
+    case SQLITE_NOMEM:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_OK:
+        return SA_SQL_NONE;
+    default:
+        break;
+    }
+    if (sql->last_error == SQLITE_IOERR_NOMEM)
+        return SA_SQL_NONE;
+    bool is_refusal = sql->system_error == EROFS || sql->system_error == EDQUOT || sql->system_error == EFBIG;
+    return sql->last_error == SQLITE_IOERR_WRITE && is_refusal ? SA_SQL_REFUSED : SA_SQL_UNKNOWN;
 }
 
 int64_t

@@ -22,8 +22,14 @@ sa_work(enum sa_status (*run)(struct sa_sql *sql, struct sa_work *work), void *c
 /* ---- one batch: everything between BEGIN and COMMIT; true as long as the transaction stands ---- */
 
 static bool
-run_part(struct sa_sql *sql, struct sa_work *work)
+run_part(struct sa_store *store, struct sa_work *work)
 {
+    struct sa_sql *sql = store->writer.sql;
+
+    if (!sa_disk_allows(store, work)) {
+        work->status = SA_STORAGE;
+        return true;
+    }
     if (work->run == NULL) {
         work->status = SA_OK;
         work->keep = true;
@@ -50,15 +56,16 @@ record_part(struct sa_sql *sql, struct sa_work *work, uint64_t *sequence, const 
 }
 
 static bool
-run_all(struct sa_sql *sql, struct sa_work *batch, uint64_t *sequence)
+run_all(struct sa_store *store, struct sa_work *batch, uint64_t *sequence)
 {
+    struct sa_sql *sql = store->writer.sql;
     uint8_t salts[SA_BATCH_MAX][SA_AUDIT_SALT_LEN];
     unsigned count = 0;
 
     if (sa_sql_begin(sql) != SA_OK)
         return false;
     for (struct sa_work *work = batch; work != NULL; work = work->next, count++) {
-        if (!run_part(sql, work))
+        if (!run_part(store, work))
             return false;
     }
     sa_random(salts, count * sizeof(salts[0]));
@@ -87,6 +94,16 @@ undo_all(struct sa_store *store)
         give_up(store, "a transaction cannot be rolled back");
 }
 
+/* What a failed part says of the disk; lack of memory says nothing. */
+static void
+note_fault(struct sa_store *store)
+{
+    enum sa_sql_fault fault = sa_sql_fault(store->writer.sql);
+
+    if (fault != SA_SQL_NONE)
+        sa_disk_failed(store, fault == SA_SQL_FULL);
+}
+
 /* True where it is on the disk, false where it is known not to be, or where it does not matter any more. */
 static bool
 commit(struct sa_store *store)
@@ -95,9 +112,12 @@ commit(struct sa_store *store)
 
     if (sa_sql_commit(sql) == SA_OK)
         return true;
-    /* A full disk cut a write short before the commit was whole. Anything else may have come after that. */
-    if (!sa_sql_is_full(sql))
+    /* A write that was refused was refused before the commit was whole. Anything else may have come after
+     * that. */
+    if (sa_sql_fault(sql) == SA_SQL_UNKNOWN)
         give_up(store, "a commit failed, its outcome is not known");
+    else
+        note_fault(store);
     return false;
 }
 
@@ -106,7 +126,8 @@ write_batch(struct sa_store *store, struct sa_work *batch, uint64_t *sequence)
 {
     if (store->writer.dead)
         return false;
-    if (!run_all(store->writer.sql, batch, sequence)) {
+    if (!run_all(store, batch, sequence)) {
+        note_fault(store);
         undo_all(store);
         return false;
     }
@@ -127,6 +148,8 @@ publish(struct sa_store *store, const struct sa_work *batch, uint64_t sequence)
 
     for (const struct sa_work *work = batch; work != NULL; work = work->next) {
         clients_changed |= work->status == SA_OK && work->clients_changed;
+        if (work->is_probe)
+            sa_disk_probed(store, work);
         count += work->keep;
     }
     if (count > 0)

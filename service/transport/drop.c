@@ -51,6 +51,33 @@ sa_gid_of_group(const char *name, gid_t *ret_gid)
     return status;
 }
 
+static bool
+is_own_group(gid_t gid, const char *name)
+{
+    bool found = false;
+    FILE *file = fopen("/etc/passwd", "re");
+
+    for (const struct passwd *row; file != NULL && !found && (row = fgetpwent(file)) != NULL;)
+        found = strcmp(row->pw_name, name) == 0 && row->pw_gid == gid;
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
+bool
+sa_is_member(gid_t gid, const char *name)
+{
+    bool found = strcmp(name, "root") == 0 || is_own_group(gid, name);
+    FILE *file = fopen("/etc/group", "re");
+
+    for (const struct group *row; file != NULL && !found && (row = fgetgrent(file)) != NULL;)
+        for (char **member = row->gr_mem; row->gr_gid == gid && *member != NULL && !found; member++)
+            found = strcmp(*member, name) == 0;
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
 enum sa_status
 sa_check_uid_map(void)
 {

@@ -19,6 +19,9 @@ SA_MUST_CHECK enum sa_status sa_identity_of_user(const char *name, struct sa_ide
 /* From /etc/group. Returns SA_OK or SA_NOT_FOUND. */
 SA_MUST_CHECK enum sa_status sa_gid_of_group(const char *name, gid_t *ret_gid);
 
+/* Whether a name is root or in the group of that gid, by /etc/passwd and /etc/group. */
+bool sa_is_member(gid_t gid, const char *name);
+
 /*
  * Whether the kernel can name every uid to us: in a user namespace that maps a part of them, all others look
  * alike. Returns SA_OK or SA_PERMISSION_DENIED.

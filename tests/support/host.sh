@@ -48,6 +48,8 @@ host_install() {
 		service/secauthd /usr/sbin/secauthd
 		service/gateway/secauth-grpc /usr/sbin/secauth-grpc
 		client/secauthctl /usr/bin/secauthctl
+		client/secauthctl-offline /usr/libexec/secauth/secauthctl-offline
+		client/secauthctl-setup /usr/libexec/secauth/secauthctl-setup
 	LIST
     install -D -m 0644 "$BUILD/pam/pam_secauth.so" "$(host_module_dir)/pam_secauth.so"
 }
