@@ -42,7 +42,8 @@ struct loading {
     struct sa_now now;
 };
 
-/* When it was on this boot's clock. A stamp from the future is of a clock that was set back: taken for now.
+/* When it was on this boot's clock. A stamp from the future is of a clock that was set back: it counts as
+ * this moment.
  */
 static int64_t
 boot_of(const struct loading *loading, int64_t wall_ms)

@@ -165,6 +165,8 @@ sa_lru_add(struct sa_lru *lru, const uint8_t key[SA_LRU_KEY_LEN])
     }
     uint32_t place = lru->free != 0 ? lru->free : ++lru->used;
     struct sa_lru_item *item = at(lru, place);
+    if (item == NULL)
+        return NULL; /* never: places begin at 1 */
     if (place == lru->free)
         lru->free = item->chain;
     memcpy(item->key, key, SA_LRU_KEY_LEN);

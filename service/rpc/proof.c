@@ -2,12 +2,15 @@
 
 #include "service/auth/inside.h"
 #include "service/auth/login.h"
+#include "service/auth/switches.h"
 
 enum sa_status
 rpc_hold(struct sa_call *call, enum sa_status status)
 {
     uint32_t random;
 
+    if (!sa_switch_is_on(SA_SWITCH_fixed_denial))
+        return status;
     sa_random(&random, sizeof(random));
     call->hold_until_boot_ms = sa_login_denial_boot_ms(call->authority, call->now.boot_ms, random);
     return status;

@@ -77,8 +77,8 @@ open_login(struct sa_call *call, const Secauth__V1__OpenSessionRequest *request,
         return SA_NO_MEMORY;
     /* Whoever got in past `account`, with a key too, is no stranger there from now on. */
     struct sa_login_change change = {.has_known = false};
-    change.has_known = sa_lockout_session_change(call->authority->rules, user, &call->source, call->now,
-                                                 &change.known);
+    change.has_known =
+        sa_lockout_session_change(call->authority->rules, user, &call->source, call->now, &change.known);
     return sa_store_login_session(call->authority->store, &session, NULL, &change, record);
 }
 

@@ -1,7 +1,7 @@
 /*
- * What the kernel says to secauthctl, as doctor.test wants it: a real host's clock is synchronised, this one's need
- * not be, and neither a clock nor a full disk can be planted for one process in any other way. Preloaded.
- * SHIM holds the words clock, entropy, disk and inodes for what shall be wrong.
+ * What the kernel says to secauthctl, as doctor.test wants it: a real host's clock is synchronised, this
+ * one's need not be, and neither a clock nor a full disk can be planted for one process in any other way.
+ * Preloaded. SHIM holds the words clock, entropy, disk and inodes for what shall be wrong.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

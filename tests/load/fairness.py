@@ -37,7 +37,10 @@ class Flooder:
     def send(self, turn):
         if self.open >= OPEN_MAX:
             return False
-        self.daemon.send("Authn/BeginAuthentication", password=WRONG + b"%d.%d" % (self.number, turn), **self.attempt)
+        attempt = dict(self.attempt)
+        if "user" not in attempt:  # another name each time, or the pair would soon wait and nothing be hashed
+            attempt["user"] = b"n%d" % turn
+        self.daemon.send("Authn/BeginAuthentication", password=WRONG + b"%d.%d" % (self.number, turn), **attempt)
         self.open += 1
         return True
 
@@ -56,7 +59,7 @@ def flood(seconds, rate):
     flooders = []
     for i in range(SOURCES):
         origin = {"service": "sshd", "rhost": b"198.51.100.%d" % i}
-        flooders.append(Flooder(i, Daemon(), {"user": b"somebody-%d" % i, "origin": origin}))
+        flooders.append(Flooder(i, Daemon(), {"origin": origin}))
     for uid in UIDS:
         flooders.append(Flooder(uid, Daemon(USER_SOCKET, uid=uid), {"user": b"u%d" % uid, "origin": {"service": "i3lock"}}))
     selector = selectors.DefaultSelector()

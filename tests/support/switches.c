@@ -1,6 +1,6 @@
 /*
- * In place of service/auth/switches.c in secauthd_switched: SECAUTH_TEST_OFF="pair_wait guard" names the rules
- * that are off. A word that names none stops the daemon, so that no test is passed by a typing error.
+ * In place of service/auth/switches.c in secauthd_switched: SECAUTH_TEST_OFF="pair_wait guard" names the
+ * rules that are off. A word that names none stops the daemon, so that no test is passed by a typing error.
  */
 #include "service/auth/switches.h"
 

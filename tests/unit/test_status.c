@@ -21,7 +21,7 @@ no_number_but_one_reads_as_ok(SA_UNUSED void **state)
 static void
 unset_local_and_unknown_numbers_read_as_malformed(SA_UNUSED void **state)
 {
-    static const uint16_t numbers[] = {SA_UNSET,      29,        99, SA_NO_DAEMON, SA_CONNECTION,
+    static const uint16_t numbers[] = {SA_UNSET,      77,        99, SA_NO_DAEMON, SA_CONNECTION,
                                        SA_WRONG_PEER, UINT16_MAX};
 
     for (size_t i = 0; i < SA_COUNT(numbers); i++)

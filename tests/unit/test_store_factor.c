@@ -65,7 +65,9 @@ nothing_is_kept_for_a_user_that_is_not_there(void **state)
     struct fixture *fixture = *state;
 
     assert_int_equal(sa_store_totp_enroll(fixture->store, "nobody", &TOTP, &audit), SA_NOT_FOUND);
-    assert_int_equal(sa_store_recovery_set(fixture->store, "nobody", macs, &audit), SA_NOT_FOUND);
+    assert_int_equal(
+        sa_store_recovery_set(fixture->store, "nobody", (const uint8_t(*)[SA_MAC_LEN])macs, &audit),
+        SA_NOT_FOUND);
     assert_int_equal(sa_store_totp_arm(fixture->store, "nobody", 1, 7, &audit), SA_NOT_FOUND);
 }
 
@@ -125,7 +127,8 @@ a_recovery_code_is_good_once_and_clears_the_wrong_codes(void **state)
     assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
     for (unsigned i = 0; i < SA_RECOVERY_CODES; i++)
         macs[i][0] = (uint8_t)i;
-    assert_int_equal(sa_store_recovery_set(fixture->store, subject, macs, &audit), SA_OK);
+    assert_int_equal(
+        sa_store_recovery_set(fixture->store, subject, (const uint8_t(*)[SA_MAC_LEN])macs, &audit), SA_OK);
     struct sa_login_change wrong = {.wrong_code_subject = subject};
     assert_int_equal(login(fixture, &wrong), SA_OK);
     assert_int_equal(login(fixture, &wrong), SA_OK);
@@ -135,7 +138,8 @@ a_recovery_code_is_good_once_and_clears_the_wrong_codes(void **state)
     assert_int_equal(factors(fixture, subject).failures, 0);
     assert_int_equal(factors(fixture, subject).recovery_codes, SA_RECOVERY_CODES - 1);
     assert_int_equal(use_recovery(fixture, subject, macs[3]), SA_NOT_FOUND);
-    assert_int_equal(sa_store_recovery_set(fixture->store, subject, macs, &audit), SA_OK);
+    assert_int_equal(
+        sa_store_recovery_set(fixture->store, subject, (const uint8_t(*)[SA_MAC_LEN])macs, &audit), SA_OK);
     assert_int_equal(factors(fixture, subject).recovery_codes, SA_RECOVERY_CODES);
 }
 
