@@ -131,7 +131,7 @@ static enum sa_ctl_exit
 lockout_clear(struct offline *offline)
 {
     struct sa_audit record = record_of(offline, SA_EVENT_LOCKOUT_CLEAR);
-    const struct sa_lockout_clear everything = {NULL};
+    const struct sa_lockout_clear everything = {0};
     unsigned cleared;
 
     return outcome(offline, sa_store_lockout_clear(offline->store, &everything, &record, &cleared),

@@ -56,7 +56,7 @@ rpc_user_update(struct sa_call *call, const Secauth__V1__UpdateUserRequest *requ
     struct sa_store *store = call->authority->store;
     SA_OWN(sa_user) user = sa_user_new();
     SA_OWN(sa_user) now = NULL;
-    unsigned wanted;
+    unsigned wanted = 0;
 
     if (user == NULL)
         return SA_NO_MEMORY;

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced after daemon.sh: the table of program by outcome. A cell is an assertion; what it found is what is printed.
 #
 #   cell PROGRAM OUTCOME WORD CMD...      WORD stands in the table when CMD exits 0, FAILED when it does not
