@@ -75,8 +75,6 @@ static const struct sa_doctor_row table[] = {
      "`secauthctl user delete NAME`, or make the account again"},
     {"ids", sa_doctor_ids, "a record and the host disagree about a uid: that person is denied",
      "delete the record and import it with the uid that the host has"},
-    {"factor", sa_doctor_factor, "the rules ask for second factors and somebody has none",
-     "`secauthctl mfa enroll` by the person"},
 };
 /* clang-format on */
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "client/ctl_doctor.h"
-#include "secauth/v1/mfa.pb-c.h"
 
 #define NAMES_LEN 512u
 
@@ -76,26 +75,5 @@ sa_doctor_ids(struct sa_doctor *doctor)
         if (person != NULL && (json_int_t)person->pw_uid != uid)
             sa_doctor_tell(doctor, "%s: %lld in the record, %u on the host", name, (long long)uid,
                            person->pw_uid);
-    }
-}
-
-void
-sa_doctor_factor(struct sa_doctor *doctor)
-{
-    Secauth__V1__GetMfaRequest request = SECAUTH__V1__GET_MFA_REQUEST__INIT;
-    size_t index;
-    json_t *user;
-
-    if (!sa_doctor_rules_ask(doctor))
-        return;
-    json_array_foreach(doctor->users, index, user)
-    {
-        json_auto_t *reply = NULL;
-        request.user = (char *)(uintptr_t)json_string_value(json_object_get(user, "name"));
-        if (sa_ctl_call(doctor->ctl, &secauth__v1__mfa_service__descriptor, "GetMfa", &request.base,
-                        &reply) != SA_CTL_OK)
-            return;
-        if (!json_is_true(json_object_get(reply, "totp")))
-            sa_doctor_tell(doctor, "%s", request.user);
     }
 }
