@@ -124,11 +124,16 @@ sa_conn_watch(struct sa_conn *conn)
 void
 sa_conn_ready(struct sa_conn *conn, uint32_t events)
 {
+    /*
+     * Gone for good: there is nobody to answer. What it sent before and nobody has read is not looked at: a
+     * login that its caller gave up, while the daemon was stopped or late, is neither granted nor counted.
+     */
+    if (conn->fd >= 0 && (events & (EPOLLHUP | EPOLLERR)) != 0) {
+        sa_conn_close(conn);
+        return;
+    }
     if (conn->fd >= 0 && (events & EPOLLOUT) != 0)
         sa_conn_flush(conn);
     if (conn->fd >= 0 && (events & EPOLLIN) != 0 && (conn->interest & EPOLLIN) != 0)
         sa_conn_read(conn);
-    /* Gone for good, and nothing that it sent is left to be read: there is nobody to answer. */
-    if (conn->fd >= 0 && (events & (EPOLLHUP | EPOLLERR)) != 0 && (events & EPOLLIN) == 0)
-        sa_conn_close(conn);
 }
