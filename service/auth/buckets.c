@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,17 +24,26 @@
 struct bucket {
     uint8_t key[KEY_LEN];
     int64_t newest; /* number of the newest slot: boot time / slot length; 0 where the place is free */
+    int64_t slot_ms;
     uint32_t sum;
     uint32_t slots[SLOTS];
 };
 
 struct sa_buckets {
     pthread_mutex_t lock;
-    unsigned limit;
-    int64_t slot_ms;
+    struct allowance {
+        unsigned limit;
+        int64_t slot_ms;
+    } usual;
     uint8_t salt[32]; /* so that nobody can choose who shares a set */
     struct bucket sets[SETS][WAYS];
 };
+
+static struct allowance
+allowance(unsigned limit, int64_t window_ms)
+{
+    return (struct allowance){limit, (window_ms + SLOTS_IN_WINDOW - 1) / SLOTS_IN_WINDOW};
+}
 
 struct sa_buckets *
 sa_buckets_new(unsigned limit, int64_t window_ms)
@@ -43,8 +53,7 @@ sa_buckets_new(unsigned limit, int64_t window_ms)
     if (buckets == NULL)
         return NULL;
     pthread_mutex_init(&buckets->lock, NULL);
-    buckets->limit = limit;
-    buckets->slot_ms = (window_ms + SLOTS_IN_WINDOW - 1) / SLOTS_IN_WINDOW;
+    buckets->usual = allowance(limit, window_ms);
     sa_random(buckets->salt, sizeof(buckets->salt));
     return buckets;
 }
@@ -80,12 +89,13 @@ advance(struct bucket *bucket, int64_t now)
 }
 
 /*
- * The bucket of a text, with `now` as its newest slot. A missing one is made, or NULL for `only_look`: who
- * merely asks must not push others out.
+ * The bucket of a text, with the slot of `boot_ms` as its newest. A missing one is made, or NULL for
+ * `only_look`: who merely asks must not push others out.
  */
 static struct bucket *
-find(struct sa_buckets *buckets, const char *text, int64_t now, bool only_look)
+find(struct sa_buckets *buckets, const char *text, int64_t slot_ms, int64_t boot_ms, bool only_look)
 {
+    int64_t now = boot_ms / slot_ms + 1;
     uint8_t salted[sizeof(buckets->salt) + SA_SOURCE_TEXT_MAX];
     uint8_t digest[SA_SHA256_LEN];
     size_t len = strnlen(text, SA_SOURCE_TEXT_MAX);
@@ -101,7 +111,7 @@ find(struct sa_buckets *buckets, const char *text, int64_t now, bool only_look)
             advance(&set[way], now);
             return &set[way];
         }
-        if (set[way].newest < idlest->newest)
+        if (set[way].newest * set[way].slot_ms < idlest->newest * idlest->slot_ms)
             idlest = &set[way];
     }
     if (only_look)
@@ -109,12 +119,13 @@ find(struct sa_buckets *buckets, const char *text, int64_t now, bool only_look)
     memset(idlest, 0, sizeof(*idlest));
     memcpy(idlest->key, digest, KEY_LEN);
     idlest->newest = now;
+    idlest->slot_ms = slot_ms;
     return idlest;
 }
 
 /* Milliseconds until a bucket at its limit has a unit again; 0 where it has one. */
 static uint32_t
-wait_of(const struct sa_buckets *buckets, const struct bucket *bucket, unsigned limit, int64_t boot_ms)
+wait_of(const struct bucket *bucket, unsigned limit, int64_t boot_ms)
 {
     uint32_t left = bucket == NULL ? 0 : bucket->sum;
 
@@ -124,31 +135,52 @@ wait_of(const struct sa_buckets *buckets, const struct bucket *bucket, unsigned 
         uint32_t in_slot = slot < 0 ? 0 : bucket->slots[slot % SLOTS];
         left -= in_slot;
         if (in_slot > 0 && left < limit)
-            return (uint32_t)((slot + SLOTS) * buckets->slot_ms - boot_ms);
+            return (uint32_t)((slot + SLOTS - 1) * bucket->slot_ms - boot_ms);
     }
-    return (uint32_t)buckets->slot_ms;
+    return (uint32_t)bucket->slot_ms;
 }
 
-/*
- * What is around a source and has ten times its allowance, so that nobody is many: the /48 around a /64, and
- * every client together at one place, since a client's id is only claimed. False for any other source.
- */
+/* The /48 around a /64; false for any other place. */
 static bool
-around(const struct sa_source *source, struct sa_source *ret_around)
+net48(const char *place, const char *before, struct sa_source *ret_around)
 {
-    const char *at = strncmp(source->text, "client:", 7) == 0 ? strchr(source->text, '@') : NULL;
-    const char *place = at == NULL ? source->text : at + 1;
-    const char *clients = at == NULL ? "" : "clients@";
     struct in6_addr address;
     char text[INET6_ADDRSTRLEN];
 
-    if (strncmp(place, "net64:", 6) != 0 || inet_pton(AF_INET6, place + 6, &address) != 1) {
-        snprintf(ret_around->text, sizeof(ret_around->text), "%s%.256s", clients, place);
-        return at != NULL;
-    }
+    if (strncmp(place, "net64:", 6) != 0 || inet_pton(AF_INET6, place + 6, &address) != 1)
+        return false;
     memset(address.s6_addr + 6, 0, sizeof(address.s6_addr) - 6);
     inet_ntop(AF_INET6, &address, text, sizeof(text));
-    snprintf(ret_around->text, sizeof(ret_around->text), "%snet48:%s", clients, text);
+    snprintf(ret_around->text, sizeof(ret_around->text), "%snet48:%s", before, text);
+    return true;
+}
+
+/*
+ * What is around a source and has an allowance of its own, so that nobody is many: ten times the usual one
+ * for the /48 around a /64, and for every client together at one place, since a client's id is only claimed;
+ * the one of its rule, or of any uid, for a service's uid with all the addresses that it reports. False for
+ * any other source.
+ */
+static bool
+around(const struct sa_buckets *buckets, const struct sa_source *source, struct sa_source *ret_around,
+       struct allowance *ret_allowance)
+{
+    const char *at = strchr(source->text, '@');
+    const char *clients = "clients@";
+
+    *ret_allowance = (struct allowance){buckets->usual.limit * AROUND_TIMES, buckets->usual.slot_ms};
+    if (strncmp(source->text, "uid:", 4) == 0 && at != NULL) {
+        *ret_allowance = source->whole_failures == 0
+                             ? buckets->usual
+                             : allowance(source->whole_failures, source->whole_window_s * INT64_C(1000));
+        snprintf(ret_around->text, sizeof(ret_around->text), "service-%.*s/%" PRId64,
+                 (int)(at - source->text), source->text, ret_allowance->slot_ms);
+        return true;
+    }
+    if (at == NULL || strncmp(source->text, "client:", 7) != 0)
+        return net48(source->text, "", ret_around);
+    if (!net48(at + 1, clients, ret_around))
+        snprintf(ret_around->text, sizeof(ret_around->text), "%s%.256s", clients, at + 1);
     return true;
 }
 
@@ -163,24 +195,25 @@ add_units(struct bucket *bucket, uint32_t units)
 static uint32_t
 take(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms, uint32_t units)
 {
-    int64_t now = boot_ms / buckets->slot_ms + 1;
-    int64_t from_ms = boot_ms + buckets->slot_ms;
+    struct allowance allowed;
     struct sa_source wide;
 
     pthread_mutex_lock(&buckets->lock);
-    struct bucket *own = find(buckets, source->text, now, units == 0);
+    struct bucket *own = find(buckets, source->text, buckets->usual.slot_ms, boot_ms, units == 0);
     /*
      * Found last, it may have taken its own place from the first only where both share a full set:
      * harmless.
      */
-    struct bucket *net = around(source, &wide) ? find(buckets, wide.text, now, units == 0) : NULL;
-    uint32_t wait = wait_of(buckets, own, buckets->limit, from_ms);
+    struct bucket *whole = around(buckets, source, &wide, &allowed)
+                               ? find(buckets, wide.text, allowed.slot_ms, boot_ms, units == 0)
+                               : NULL;
+    uint32_t wait = wait_of(own, buckets->usual.limit, boot_ms);
     if (wait == 0)
-        wait = wait_of(buckets, net, buckets->limit * AROUND_TIMES, from_ms);
+        wait = wait_of(whole, allowed.limit, boot_ms);
     if (wait == 0 && units > 0) {
         add_units(own, units);
-        if (net != NULL && net != own)
-            add_units(net, units);
+        if (whole != NULL && whole != own)
+            add_units(whole, units);
     }
     pthread_mutex_unlock(&buckets->lock);
     return wait;
@@ -215,12 +248,12 @@ put_back(struct bucket *bucket)
 void
 sa_buckets_give_back(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms)
 {
-    int64_t now = boot_ms / buckets->slot_ms + 1;
+    struct allowance allowed;
     struct sa_source wide;
 
     pthread_mutex_lock(&buckets->lock);
-    put_back(find(buckets, source->text, now, true));
-    if (around(source, &wide))
-        put_back(find(buckets, wide.text, now, true));
+    put_back(find(buckets, source->text, buckets->usual.slot_ms, boot_ms, true));
+    if (around(buckets, source, &wide, &allowed))
+        put_back(find(buckets, wide.text, allowed.slot_ms, boot_ms, true));
     pthread_mutex_unlock(&buckets->lock);
 }

@@ -91,7 +91,8 @@ bool sa_rules_is_shared(const struct sa_rules *rules, const struct sa_source *so
 /* A uid that may check other people, `authenticate` and `account` only. */
 struct sa_service_uid {
     const char *name;
-    unsigned failures; /* failed proofs within the window, of (uid, reported address); 0: as any source */
+    unsigned
+        failures; /* failed proofs within the window, with all the addresses that it reports; 0: as any uid */
     unsigned window_s;
 };
 

@@ -1,6 +1,7 @@
 #include "service/auth/source.h"
 
 #include <arpa/inet.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "service/auth/switches.h"
@@ -47,8 +48,21 @@ address_text(struct sa_bytes from, const char **ret_kind, char ret_text[INET6_AD
 static void
 opaque(const char *kind, struct sa_bytes text, struct sa_source *ret_source)
 {
+    *ret_source = (struct sa_source){.text = ""};
     int len = snprintf(ret_source->text, sizeof(ret_source->text), "%s:", kind);
     sa_escape(text, ret_source->text + len, sizeof(ret_source->text) - (size_t)len);
+}
+
+/* The same, of what needs no escape. */
+__attribute__((format(printf, 2, 3))) static void
+plain(struct sa_source *ret_source, const char *format, ...)
+{
+    va_list arguments;
+
+    *ret_source = (struct sa_source){.text = ""};
+    va_start(arguments, format);
+    vsnprintf(ret_source->text, sizeof(ret_source->text), format, arguments);
+    va_end(arguments);
 }
 
 /* The number behind `prefix`, without a leading zero; -1 for anything else. */
@@ -92,7 +106,7 @@ sa_source_pam(const struct sa_origin *origin, const struct sa_conf_words *consol
     const char *kind;
 
     if (address_text(origin->rhost, &kind, address))
-        snprintf(ret_source->text, sizeof(ret_source->text), "%s:%s", kind, address);
+        plain(ret_source, "%s:%s", kind, address);
     else if (origin->rhost.len > 0)
         opaque("text", origin->rhost, ret_source);
     else if (origin->acting_uid != 0 && sa_switch_is_on(SA_SWITCH_acting_uid))
@@ -106,7 +120,7 @@ sa_source_pam(const struct sa_origin *origin, const struct sa_conf_words *consol
 void
 sa_source_uid(uint32_t uid, struct sa_source *ret_source)
 {
-    snprintf(ret_source->text, sizeof(ret_source->text), "uid:%u", uid);
+    plain(ret_source, "uid:%u", uid);
 }
 
 void
@@ -117,10 +131,9 @@ sa_source_service_uid(uint32_t uid, struct sa_bytes rhost, struct sa_source *ret
     const char *kind;
 
     if (address_text(rhost, &kind, text))
-        snprintf(ret_source->text, sizeof(ret_source->text), "uid:%u@%s:%s", uid, kind, text);
+        plain(ret_source, "uid:%u@%s:%s", uid, kind, text);
     else
-        snprintf(ret_source->text, sizeof(ret_source->text), "uid:%u@%s", uid,
-                 sa_escape(rhost, words, sizeof(words)));
+        plain(ret_source, "uid:%u@%s", uid, sa_escape(rhost, words, sizeof(words)));
 }
 
 void
@@ -130,7 +143,7 @@ sa_source_address(const char *address, struct sa_source *ret_source)
     const char *kind;
 
     if (address_text(sa_bytes_of(address), &kind, text))
-        snprintf(ret_source->text, sizeof(ret_source->text), "%s:%s", kind, text);
+        plain(ret_source, "%s:%s", kind, text);
     else
         opaque("text", sa_bytes_of(address), ret_source);
 }
@@ -138,7 +151,7 @@ sa_source_address(const char *address, struct sa_source *ret_source)
 void
 sa_source_client(const char *client_id, const char *address, int64_t uid, struct sa_source *ret_source)
 {
-    struct sa_source at = {""};
+    struct sa_source at = {.text = ""};
     char id[SA_CONF_WORD_MAX + 1];
 
     if (address != NULL && address[0] != '\0')
@@ -146,5 +159,5 @@ sa_source_client(const char *client_id, const char *address, int64_t uid, struct
     else if (uid >= 0)
         sa_source_uid((uint32_t)uid, &at);
     sa_escape(sa_bytes_of(client_id), id, sizeof(id));
-    snprintf(ret_source->text, sizeof(ret_source->text), "client:%s@%.*s", id, SA_CONF_WORD_MAX + 1, at.text);
+    plain(ret_source, "client:%s@%.*s", id, (int)SA_CONF_WORD_MAX + 1, at.text);
 }

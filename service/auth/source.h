@@ -16,6 +16,8 @@
  */
 struct sa_source {
     char text[SA_SOURCE_TEXT_MAX + 1];
+    unsigned whole_failures; /* of a service's uid, with all that it reports; 0: as of any source */
+    unsigned whole_window_s;
 };
 
 /* What is known of a PAM login's origin. */

@@ -75,6 +75,8 @@ source_of_service(const struct sa_call *call, const struct sa_rules *rules, stru
         !sa_rules_service_uid(rules, call->caller.uid, sa_bytes_of(said->service), &rule))
         return false;
     sa_source_service_uid(call->caller.uid, rpc_bytes(said->rhost), ret_source);
+    ret_source->whole_failures = rule.failures;
+    ret_source->whole_window_s = rule.window_s;
     return true;
 }
 

@@ -18,8 +18,8 @@
 
 #define START_MS 7000000
 
-static const struct sa_source here = {"addr:203.0.113.5"};
-static const struct sa_source there = {"addr:203.0.113.6"};
+static const struct sa_source here = {.text = "addr:203.0.113.5"};
+static const struct sa_source there = {.text = "addr:203.0.113.6"};
 static const struct sa_proof proven = {1800000000, "pwd", "1"};
 
 static bool

@@ -255,6 +255,52 @@ a_place_with_many_clients_has_ten_allowances(void **state)
     assert_int_equal(around, 10 * LIMIT);
 }
 
+/* www-data names whatever address it likes. */
+static void
+a_services_uid_has_one_allowance_for_all_that_it_reports(void **state)
+{
+    SA_OWN(sa_buckets) buckets = sa_buckets_new(LIMIT, WINDOW_MS);
+    unsigned taken = 0;
+    unsigned by_rule = 0;
+    unsigned later = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        struct sa_source source;
+        char rhost[16];
+        snprintf(rhost, sizeof(rhost), "203.0.113.%u", i);
+        sa_source_service_uid(33, sa_bytes_of(rhost), &source);
+        taken += sa_buckets_charge(buckets, &source, START_MS) == 0;
+        source.whole_failures = 3 * LIMIT;
+        source.whole_window_s = 10;
+        by_rule += sa_buckets_charge(buckets, &source, START_MS) == 0;
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        struct sa_source source;
+        sa_source_service_uid(33, sa_bytes_of(i % 2 == 0 ? "203.0.113.200" : "a name"), &source);
+        source.whole_failures = 3 * LIMIT;
+        source.whole_window_s = 10;
+        later += sa_buckets_charge(buckets, &source, START_MS + 11000) == 0;
+    }
+    assert_int_equal(taken, LIMIT);
+    assert_int_equal(by_rule, 3 * LIMIT);
+    assert_int_equal(later, 2 * LIMIT); /* two addresses, each with its own allowance */
+}
+
+static void
+what_a_service_gives_back_it_may_take_again(void **state)
+{
+    SA_OWN(sa_buckets) buckets = sa_buckets_new(LIMIT, WINDOW_MS);
+    struct sa_source source;
+
+    (void)state;
+    sa_source_service_uid(33, sa_bytes_of("203.0.113.1"), &source);
+    for (unsigned i = 0; i < 10 * LIMIT; i++) {
+        assert_int_equal(sa_buckets_charge(buckets, &source, START_MS), 0);
+        sa_buckets_give_back(buckets, &source, START_MS);
+    }
+}
+
 int
 main(void)
 {
@@ -271,6 +317,8 @@ main(void)
         cmocka_unit_test(many_sources_take_no_more_memory_and_busy_ones_are_kept),
         cmocka_unit_test(whoever_only_asks_pushes_nobody_out),
         cmocka_unit_test(a_place_with_many_clients_has_ten_allowances),
+        cmocka_unit_test(a_services_uid_has_one_allowance_for_all_that_it_reports),
+        cmocka_unit_test(what_a_service_gives_back_it_may_take_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,7 +205,7 @@ ones_own_change_spares_the_session_that_made_it(void **state)
     struct sa_session mine, other, read;
     SA_OWN(sa_client) host = NULL;
     SA_OWN(sa_user) user = NULL;
-    struct sa_source source = {"service:passwd"};
+    struct sa_source source = {.text = "service:passwd"};
     struct sa_proof proof = {.acr = SA_ACR_NOTHING};
 
     assert_int_equal(sa_store_user_by_name(rig->store.store, sa_bytes_of("ann"), &user), SA_OK);
