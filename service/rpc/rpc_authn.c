@@ -7,7 +7,6 @@
 #include "service/auth/switches.h"
 #include "service/rpc/login_tokens.h"
 #include "service/rpc/rpc_login.h"
-#include "service/store/store_factor.h"
 
 static struct rpc_login *
 login_of(const struct sa_call *call)
@@ -50,12 +49,9 @@ is_unmanaged(const struct sa_call *call, const struct rpc_login *login)
 static bool
 is_others_business(struct sa_call *call, struct rpc_login *login)
 {
-    struct sa_service_uid rule;
-
     if (call->caller.via != SA_VIA_USER || login->is_oneself)
         return false;
-    login->by_service =
-        sa_rules_service_uid(login->rules, call->caller.uid, sa_bytes_of(login->service), &rule);
+    login->by_service = rpc_is_service(call, sa_bytes_of(login->service));
     return !login->by_service;
 }
 
@@ -170,35 +166,17 @@ withhold(struct sa_call *call, struct rpc_login *login, const char *reason)
         (void)sa_buckets_charge(call->authority->buckets, &call->source, call->now.boot_ms);
 }
 
-/*
- * Whether a second factor is asked. A guard asks strangers for one whatever the rules say, and so does
- * nobody else: a person who has none is denied then.
- */
 static enum sa_status
 check_factors(struct sa_call *call, struct rpc_login *login)
 {
-    struct sa_factor_verdict asked = rpc_login_factors(call, login);
-    struct sa_factors_state has;
-    struct sa_lockout_state state;
+    struct rpc_login_factor factor;
 
-    enum sa_status status = sa_store_factors(call->authority->store, login->user->subject, &has);
+    enum sa_status status = rpc_login_ask_factor(call, login, &factor);
     if (status != SA_OK)
         return status;
-    bool has_one = has.has_totp || has.recovery_codes > 0;
-    sa_wipe(&has, sizeof(has));
-    login->every_factor = login->has_use || !has_one;
-    if (login->has_use)
-        return SA_OK;
-    sa_lockout_look(call->authority->lockout, &login->attempt, &state);
-    if (state.on_guard && !has_one)
-        withhold(call, login, "ON_GUARD");
-    else if (!has_one && asked.factors >= SA_FACTORS_AFTER_PASSWORD)
-        withhold(call, login, "FACTOR_NOT_ENROLLED");
-    else if (has_one &&
-             (state.on_guard || (asked.factors != SA_FACTORS_OFF &&
-                                 (asked.fresh_s == 0 || !login->attempt.is_known ||
-                                  login->known.factor_s + asked.fresh_s <= call->now.wall_ms / 1000))))
-        withhold(call, login, "FACTOR_REQUIRED");
+    login->every_factor = !factor.has_one;
+    if (factor.withheld != NULL)
+        withhold(call, login, factor.withheld);
     return SA_OK;
 }
 

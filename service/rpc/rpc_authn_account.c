@@ -48,16 +48,14 @@ rpc_authn_check_account(struct sa_call *call, const Secauth__V1__CheckAccountReq
 {
     struct rpc_whom whom = {SA_EVENT_ACCOUNT, rpc_bytes(request->user), request->uid, request->origin};
     SA_OWN(sa_user) user = NULL;
+    enum sa_status state;
     unsigned line;
-    bool is_known;
 
     enum sa_status status = rpc_find_account(call, &whom, &user);
+    if (status == SA_OK)
+        status = rpc_account_state(call, user, &state, &line);
     if (status != SA_OK)
         return status;
-    status = rpc_source_is_known(call, user, &is_known);
-    if (status != SA_OK)
-        return status;
-    enum sa_status state = rpc_account_state(call, user, request->origin, is_known, &line);
     if (sa_account_is_closed(state))
         status = refuse(call, user, state, line);
     if (status != SA_OK)

@@ -9,8 +9,6 @@
 #include "service/auth/account.h"
 #include "service/auth/inside.h"
 #include "service/rpc/rpc_login.h"
-#include "service/rpc/rule_login.h"
-#include "service/store/store_factor.h"
 
 #define STEPS_MAX 9u
 #define TEXT_MAX  400u
@@ -89,8 +87,7 @@ say_access(struct explaining *explaining, const struct rpc_login *login, const s
 }
 
 static enum sa_status
-say_factor(struct explaining *explaining, const struct sa_call *call, const struct rpc_login *login,
-           bool on_guard)
+say_factor(struct explaining *explaining, struct sa_call *call, const struct rpc_login *login)
 {
     static const char *const words[] = {
         [SA_FACTORS_OFF] = "off",
@@ -98,32 +95,26 @@ say_factor(struct explaining *explaining, const struct sa_call *call, const stru
         [SA_FACTORS_AFTER_PASSWORD] = "asked after the password",
         [SA_FACTORS_ALWAYS] = "asked of every name",
     };
-    struct sa_factor_verdict asked = rpc_login_factors(call, login);
-    struct sa_factors_state has;
+    struct rpc_login_factor factor;
     char where[SA_CONF_TEXT_MAX + 32] = "the default";
 
-    enum sa_status status = sa_store_factors(call->authority->store, login->user->subject, &has);
+    enum sa_status status = rpc_login_ask_factor(call, login, &factor);
     if (status != SA_OK)
         return status;
-    bool has_one = has.has_totp || has.recovery_codes > 0;
-    sa_wipe(&has, sizeof(has));
-    bool is_fresh = asked.fresh_s > 0 && login->attempt.is_known &&
-                    login->known.factor_s + asked.fresh_s > call->now.wall_ms / 1000;
-    if (asked.line > 0)
-        snprintf(where, sizeof(where), "%s:%u", call->authority->conf->secauthd_rules, asked.line);
-    bool lacks = !has_one && (asked.factors >= SA_FACTORS_AFTER_PASSWORD || on_guard);
-    say(explaining, "factor", lacks, "%s (%s); %s%s", words[asked.factors], where,
-        has_one ? "one is enrolled" : "none is enrolled",
-        has_one && is_fresh && !on_guard ? ", and a recent one from here still counts" : "");
+    if (factor.asked.line > 0)
+        snprintf(where, sizeof(where), "%s:%u", call->authority->conf->secauthd_rules, factor.asked.line);
+    say(explaining, "factor", factor.withheld != NULL, "%s (%s); %s%s", words[factor.asked.factors], where,
+        factor.has_one ? "one is enrolled" : "none is enrolled",
+        factor.has_one && factor.withheld == NULL && factor.is_fresh
+            ? ", and a recent one from here still counts"
+            : "");
     return SA_OK;
 }
 
 static enum sa_status
 explain_user(struct explaining *explaining, struct sa_call *call, const struct rpc_login *login)
 {
-    struct sa_rule_login asked =
-        rpc_rule_login(call, login->name, login->user,
-                       ((const Secauth__V1__ExplainRequest *)call->request)->origin, login->attempt.is_known);
+    struct sa_rule_login asked = rpc_login_to_rules(call, login);
     struct sa_lockout_state state;
 
     say_account(explaining, call, login);
@@ -135,7 +126,7 @@ explain_user(struct explaining *explaining, struct sa_call *call, const struct r
                                       : "never known to anybody");
     say_access(explaining, login, &asked);
     sa_lockout_look(call->authority->lockout, &login->attempt, &state);
-    enum sa_status status = say_factor(explaining, call, login, state.on_guard);
+    enum sa_status status = say_factor(explaining, call, login);
     if (state.wait_ms > 0)
         say(explaining, "pair", true, "waits for %" PRIu32 " ms more after %u failures", state.wait_ms,
             state.failures);

@@ -8,8 +8,7 @@
 #include "service/auth/switches.h"
 #include "service/base/log.h"
 #include "service/rpc/login_tokens.h"
-
-#define DAY_S 86400
+#include "service/store/store_factor.h"
 
 /* ---- records ---- */
 
@@ -59,16 +58,10 @@ name_it(struct sa_call *call, struct rpc_login *login)
 static enum sa_status
 find_known(struct sa_call *call, struct rpc_login *login)
 {
-    struct sa_lockout_try *attempt = &login->attempt;
-    int64_t since_s = call->now.wall_ms / 1000 - call->authority->conf->login_known_days * DAY_S;
+    enum sa_status status = rpc_known_source(call, login->user, &login->known);
 
-    attempt->may_be_known =
-        !login->by_gateway && !login->by_service && sa_lockout_may_be_known(login->rules, &call->source);
-    if (!attempt->may_be_known)
-        return SA_OK;
-    enum sa_status status = sa_store_known(call->authority->store, login->user->subject, call->source.text,
-                                           since_s, &login->known);
-    attempt->is_known = status == SA_OK;
+    login->attempt.may_be_known = sa_lockout_may_be_known(login->rules, &call->source);
+    login->attempt.is_known = status == SA_OK;
     return status == SA_NOT_FOUND ? SA_OK : status;
 }
 
@@ -80,8 +73,7 @@ rpc_login_look_up(struct sa_call *call, struct rpc_login *login)
     if (status != SA_OK)
         return status;
     login->rules = call->authority->rules;
-    login->is_oneself =
-        call->caller.via == SA_VIA_USER && login->user != NULL && call->caller.uid == login->user->uid;
+    login->is_oneself = rpc_login_to_rules(call, login).is_oneself;
     login->attempt = (struct sa_lockout_try){
         .name = login->name,
         .user = login->user,
@@ -101,26 +93,11 @@ rpc_login_look_up(struct sa_call *call, struct rpc_login *login)
 
 /* ---- judge ---- */
 
-static struct sa_rule_login
-rule_login(const struct sa_call *call, const struct rpc_login *login)
+struct sa_rule_login
+rpc_login_to_rules(const struct sa_call *call, const struct rpc_login *login)
 {
-    return (struct sa_rule_login){
-        .name = login->name,
-        .user = login->user,
-        .service = sa_bytes_of(login->service),
-        .source = &call->source,
-        .is_known = login->attempt.is_known,
-        .is_oneself = login->is_oneself,
-        .wall_ms = call->now.wall_ms,
-    };
-}
-
-struct sa_factor_verdict
-rpc_login_factors(const struct sa_call *call, const struct rpc_login *login)
-{
-    const struct sa_rule_login asked = rule_login(call, login);
-
-    return sa_rules_factors(login->rules, &asked);
+    return rpc_rule_login(call, login->name, login->user, sa_bytes_of(login->service),
+                          login->attempt.is_known);
 }
 
 /* What stands against it whatever the password is; NULL for nothing. */
@@ -138,21 +115,11 @@ obstacle(const struct sa_call *call, const struct rpc_login *login)
     return NULL;
 }
 
-/* A right password is proven: what remains is the account's state, and the rules. */
-static enum sa_status
-state_of(const struct sa_call *call, const struct rpc_login *login)
-{
-    const struct sa_rule_login asked = rule_login(call, login);
-    enum sa_status state = sa_account_state(login->user, call->now.wall_ms);
-
-    if (sa_account_is_closed(state))
-        return state;
-    return sa_rules_access(login->rules, &asked).denied ? SA_DENIED_BY_RULE : state;
-}
-
 void
 rpc_login_judge(const struct sa_call *call, struct rpc_login *login, bool match)
 {
+    unsigned line;
+
     login->verdict = SA_INVALID_CREDENTIALS;
     login->reason = obstacle(call, login);
     if (login->reason != NULL)
@@ -162,12 +129,40 @@ rpc_login_judge(const struct sa_call *call, struct rpc_login *login, bool match)
         return;
     }
     login->attempt.matched = true;
-    enum sa_status state = state_of(call, login);
+    const struct sa_rule_login asked = rpc_login_to_rules(call, login);
+    enum sa_status state = rpc_rule_state(login->rules, &asked, &line);
     if (state != SA_OK)
         login->reason = sa_account_reason(state);
     /* On the sockets some programs ask nothing but this: a shut account reads like a wrong password. */
     if (login->by_gateway || state == SA_OK || state == SA_PASSWORD_EXPIRED)
         login->verdict = state;
+}
+
+enum sa_status
+rpc_login_ask_factor(struct sa_call *call, const struct rpc_login *login, struct rpc_login_factor *ret_factor)
+{
+    const struct sa_rule_login asked = rpc_login_to_rules(call, login);
+    struct sa_factors_state has;
+    struct sa_lockout_state state;
+    struct rpc_login_factor factor = {.asked = sa_rules_factors(login->rules, &asked)};
+
+    enum sa_status status = sa_store_factors(call->authority->store, login->user->subject, &has);
+    if (status != SA_OK)
+        return status;
+    factor.has_one = has.has_totp || has.recovery_codes > 0;
+    sa_wipe(&has, sizeof(has));
+    sa_lockout_look(call->authority->lockout, &login->attempt, &state);
+    factor.is_fresh = factor.asked.fresh_s > 0 && login->attempt.is_known &&
+                      login->known.factor_s + factor.asked.fresh_s > call->now.wall_ms / 1000;
+    if (!factor.has_one && state.on_guard)
+        factor.withheld = "ON_GUARD";
+    else if (!factor.has_one && factor.asked.factors >= SA_FACTORS_AFTER_PASSWORD)
+        factor.withheld = "FACTOR_NOT_ENROLLED";
+    else if (factor.has_one &&
+             (state.on_guard || (factor.asked.factors != SA_FACTORS_OFF && !factor.is_fresh)))
+        factor.withheld = "FACTOR_REQUIRED";
+    *ret_factor = factor;
+    return SA_OK;
 }
 
 bool
@@ -281,8 +276,6 @@ commit_grant(struct sa_call *call, struct rpc_login *login, const struct sa_logi
     struct sa_audit record = record_of(call, login, SA_OUTCOME_GRANTED, NULL);
     struct sa_proof proof = {call->now.wall_ms / 1000, SA_AMR_PASSWORD, SA_ACR_PASSWORD};
 
-    if (login->has_use)
-        proof = (struct sa_proof){call->now.wall_ms / 1000, SA_AMR_PASSWORD " otp mfa", "2"};
     if (login->by_gateway) {
         record.event = SA_EVENT_TOKEN_ISSUE;
         return rpc_login_grant_tokens(call, login->user, &login->granted, &proof, change, &record,
@@ -301,11 +294,8 @@ enum sa_status
 rpc_login_grant(struct sa_call *call, struct rpc_login *login, struct rpc_login_grant *ret_grant)
 {
     struct sa_lockout *lockout = call->authority->lockout;
-    struct sa_lockout_proof proof = {
-        .every_factor = login->every_factor,
-        .factor = login->has_use,
-    };
-    struct sa_login_change change = {.has_factor = login->has_use, .factor = login->use};
+    struct sa_lockout_proof proof = {.every_factor = login->every_factor};
+    struct sa_login_change change = {.has_pair = false};
     struct rpc_login_grant grant = {.must_change = false};
 
     sa_lockout_succeeded(lockout, &login->attempt, &proof, &change);

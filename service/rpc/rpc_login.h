@@ -1,7 +1,4 @@
-/*
- * What the two steps of a login share: BeginAuthentication proves the password, ContinueAuthentication a
- * second factor, and both grant and deny in one way.
- */
+/* A login, step by step: looked up, judged, granted or denied in one way for whoever proves it. */
 #ifndef SA_RPC_LOGIN_H
 #define SA_RPC_LOGIN_H
 
@@ -9,6 +6,7 @@
 #include "service/auth/lockout.h"
 #include "service/auth/scope.h"
 #include "service/rpc/proof.h"
+#include "service/rpc/rule_login.h"
 
 /* One attempt, in the call's arena. */
 struct rpc_login {
@@ -25,9 +23,7 @@ struct rpc_login {
     struct sa_known_row known; /* where attempt.is_known */
     struct sa_granted granted; /* through a gateway: what the client asked for */
     struct sa_lockout_try attempt;
-    struct sa_factor_use use; /* a second factor that was proven; to spend with the grant */
-    bool has_use;
-    bool every_factor;      /* one was proven, or none is asked of this user */
+    bool every_factor;      /* no second factor is asked of this user */
     enum sa_status verdict; /* SA_OK, SA_PASSWORD_EXPIRED (granted on the sockets), or a denial */
     const char *reason;     /* of a denial, a constant */
 };
@@ -49,8 +45,23 @@ SA_MUST_CHECK enum sa_status rpc_login_look_up(struct sa_call *call, struct rpc_
 void rpc_login_judge(const struct sa_call *call, struct rpc_login *login, bool match);
 bool rpc_login_is_granted(const struct rpc_login *login);
 
-/* What a rule asks for a second factor of this login. */
-struct sa_factor_verdict rpc_login_factors(const struct sa_call *call, const struct rpc_login *login);
+/* The login as the rules see it; as long as both. */
+struct sa_rule_login rpc_login_to_rules(const struct sa_call *call, const struct rpc_login *login);
+
+/* What a second factor means for a login whose password is right. */
+struct rpc_login_factor {
+    struct sa_factor_verdict asked;
+    bool has_one;
+    bool is_fresh;        /* one that was proven from here lately still counts */
+    const char *withheld; /* why the password is not enough, a constant; NULL: it is */
+};
+
+/*
+ * Whether a second factor is missing. A guard asks strangers for one whatever the rules say: a person who has
+ * none is denied then. SA_OK, SA_STORAGE, SA_NO_MEMORY.
+ */
+SA_MUST_CHECK enum sa_status rpc_login_ask_factor(struct sa_call *call, const struct rpc_login *login,
+                                                  struct rpc_login_factor *ret_factor);
 
 /*
  * The record as it is now, and judge it again: what was disabled or changed meanwhile is not granted.
@@ -73,10 +84,8 @@ SA_MUST_CHECK enum sa_status rpc_login_refuse(struct sa_call *call, const struct
 SA_MUST_CHECK enum sa_status rpc_login_turn_away(struct sa_call *call, const char *reason);
 
 /*
- * Grant: the change, the known source, the second factor and the record are one commit; then the handle or
- * the tokens. What was taken has gone back, whatever it returns.
- *
- * Returns SA_OK; SA_NOT_FOUND where the second factor was used meanwhile; SA_STORAGE, SA_NO_MEMORY.
+ * Grant: the change, the known source and the record are one commit; then the handle or the tokens. What was
+ * taken has gone back, whatever it returns. SA_OK, SA_STORAGE, SA_NO_MEMORY.
  */
 SA_MUST_CHECK enum sa_status rpc_login_grant(struct sa_call *call, struct rpc_login *login,
                                              struct rpc_login_grant *ret_grant);

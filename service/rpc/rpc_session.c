@@ -88,19 +88,18 @@ rpc_session_open(struct sa_call *call, const Secauth__V1__OpenSessionRequest *re
 {
     struct rpc_whom whom = {SA_EVENT_SESSION_OPEN, rpc_bytes(request->user), request->uid, request->origin};
     SA_OWN(sa_user) user = NULL;
+    enum sa_status state;
     unsigned line;
-    bool is_known;
 
     if (request->auth_info.len > AUTH_INFO_MAX)
         return sa_call_refuse(call, "auth_info", "at most 1,024 bytes");
     enum sa_status status = rpc_find_account(call, &whom, &user);
     if (status == SA_OK)
-        status = rpc_source_is_known(call, user, &is_known);
+        status = rpc_account_state(call, user, &state, &line);
     if (status != SA_OK)
         return status;
     struct sa_audit record = sa_call_audit(call, SA_EVENT_SESSION_OPEN, SA_OUTCOME_GRANTED, NULL);
     rpc_audit_user(&record, user);
-    enum sa_status state = rpc_account_state(call, user, request->origin, is_known, &line);
     if (sa_account_is_closed(state)) {
         record.outcome = SA_OUTCOME_DENIED;
         record.reason = sa_account_reason(state);

@@ -3,16 +3,17 @@
 #include "service/auth/account.h"
 #include "service/auth/inside.h"
 #include "service/rpc/origin.h"
-#include "service/store/store_login.h"
+
+#define DAY_S 86400
 
 struct sa_rule_login
 rpc_rule_login(const struct sa_call *call, struct sa_bytes name, const struct sa_user *user,
-               const Secauth__V1__Origin *origin, bool is_known)
+               struct sa_bytes service, bool is_known)
 {
     return (struct sa_rule_login){
         .name = name,
         .user = user,
-        .service = origin == NULL ? sa_bytes(NULL, 0) : sa_bytes_of(origin->service),
+        .service = service,
         .source = &call->source,
         .is_known = is_known,
         .is_oneself = call->caller.via == SA_VIA_USER && user != NULL && call->caller.uid == user->uid,
@@ -21,35 +22,42 @@ rpc_rule_login(const struct sa_call *call, struct sa_bytes name, const struct sa
 }
 
 enum sa_status
-rpc_account_state(const struct sa_call *call, const struct sa_user *user, const Secauth__V1__Origin *origin,
-                  bool is_known, unsigned *ret_line)
+rpc_rule_state(const struct sa_rules *rules, const struct sa_rule_login *login, unsigned *ret_line)
 {
-    enum sa_status state = sa_account_state(user, call->now.wall_ms);
-    struct sa_rule_login login = rpc_rule_login(call, sa_bytes_of(user->name), user, origin, is_known);
+    enum sa_status state = sa_account_state(login->user, login->wall_ms);
 
     *ret_line = 0;
     if (sa_account_is_closed(state))
         return state;
-    struct sa_rule_verdict verdict = sa_rules_access(call->authority->rules, &login);
+    struct sa_rule_verdict verdict = sa_rules_access(rules, login);
     *ret_line = verdict.line;
     return verdict.denied ? SA_DENIED_BY_RULE : state;
 }
 
 enum sa_status
-rpc_source_is_known(struct sa_call *call, const struct sa_user *user, bool *ret_known)
+rpc_known_source(struct sa_call *call, const struct sa_user *user, struct sa_known_row *ret_row)
 {
     struct sa_authority *authority = call->authority;
-    struct sa_known_row row;
+    int64_t since_s = call->now.wall_ms / 1000 - authority->conf->login_known_days * DAY_S;
 
-    *ret_known = false;
-    if (rpc_is_service(call, sa_request_origin(call)) ||
-        !sa_lockout_may_be_known(authority->rules, &call->source))
-        return SA_OK;
-    enum sa_status status =
-        sa_store_known(authority->store, user->subject, call->source.text,
-                       call->now.wall_ms / 1000 - authority->conf->login_known_days * 86400, &row);
-    *ret_known = status == SA_OK;
-    return status == SA_NOT_FOUND ? SA_OK : status;
+    if (!sa_lockout_may_be_known(authority->rules, &call->source))
+        return SA_NOT_FOUND;
+    return sa_store_known(authority->store, user->subject, call->source.text, since_s, ret_row);
+}
+
+enum sa_status
+rpc_account_state(struct sa_call *call, const struct sa_user *user, enum sa_status *ret_state,
+                  unsigned *ret_line)
+{
+    struct sa_known_row known;
+
+    enum sa_status status = rpc_known_source(call, user, &known);
+    if (status != SA_OK && status != SA_NOT_FOUND)
+        return status;
+    struct sa_rule_login login = rpc_rule_login(
+        call, sa_bytes_of(user->name), user, sa_bytes_of(sa_request_origin(call)->service), status == SA_OK);
+    *ret_state = rpc_rule_state(call->authority->rules, &login, ret_line);
+    return SA_OK;
 }
 
 const char *
@@ -59,11 +67,10 @@ rpc_rule_detail(struct sa_call *call, unsigned line)
 }
 
 bool
-rpc_is_service(const struct sa_call *call, const Secauth__V1__Origin *origin)
+rpc_is_service(const struct sa_call *call, struct sa_bytes service)
 {
     struct sa_service_uid rule;
 
-    return call->caller.via == SA_VIA_USER && origin != NULL && origin->service[0] != '\0' &&
-           sa_rules_service_uid(call->authority->rules, call->caller.uid, sa_bytes_of(origin->service),
-                                &rule);
+    return call->caller.via == SA_VIA_USER && service.len > 0 &&
+           sa_rules_service_uid(call->authority->rules, call->caller.uid, service, &rule);
 }

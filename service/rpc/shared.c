@@ -134,7 +134,7 @@ rpc_find_account(struct sa_call *call, const struct rpc_whom *whom, struct sa_us
         return status;
     /* A service's uid asks about others, whether their account may be used and nothing else. */
     if (call->caller.via != SA_VIA_ROOT &&
-        (whom->event != SA_EVENT_ACCOUNT || !rpc_is_service(call, whom->origin)))
+        (whom->event != SA_EVENT_ACCOUNT || !rpc_is_service(call, sa_bytes_of(whom->origin->service))))
         return find_own(call, whom->name, ret_user);
     if (!sa_name_is_user(whom->name))
         return SA_NOT_MANAGED;
