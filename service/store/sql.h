@@ -106,6 +106,9 @@ SA_MUST_CHECK enum sa_status sa_query_step(struct sa_query *query);
  */
 SA_MUST_CHECK enum sa_status sa_query_run(struct sa_query *query);
 
+/* The same for one that must change something: SA_NOT_FOUND where it has changed no row. */
+SA_MUST_CHECK enum sa_status sa_query_run_found(struct sa_query *query);
+
 /* How many rows the statement that ran has changed. */
 unsigned sa_query_changed(const struct sa_query *query);
 

@@ -165,10 +165,7 @@ remove_audience(struct sa_sql *sql, struct sa_work *work)
     SA_QUERY(query, sql, REMOVE);
     sa_put_text(&query, change->removed);
     sa_put_text(&query, change->id);
-    enum sa_status status = sa_query_run(&query);
-    if (status != SA_OK)
-        return status;
-    return sa_query_changed(&query) > 0 ? SA_OK : SA_NOT_FOUND;
+    return sa_query_run_found(&query);
 }
 
 enum sa_status

@@ -17,8 +17,7 @@ spend_step(struct sa_sql *sql, const struct sa_factor_use *use)
     SA_QUERY(query, sql, SPEND);
     sa_put_text(&query, use->subject);
     sa_put_int(&query, use->step);
-    enum sa_status status = sa_query_run(&query);
-    return status == SA_OK && sa_query_changed(&query) == 0 ? SA_NOT_FOUND : status;
+    return sa_query_run_found(&query);
 }
 
 static enum sa_status
@@ -29,8 +28,7 @@ spend_recovery(struct sa_sql *sql, const struct sa_factor_use *use)
     SA_QUERY(query, sql, SPEND);
     sa_put_text(&query, use->subject);
     sa_put_blob(&query, use->recovery_mac, SA_MAC_LEN);
-    enum sa_status status = sa_query_run(&query);
-    return status == SA_OK && sa_query_changed(&query) == 0 ? SA_NOT_FOUND : status;
+    return sa_query_run_found(&query);
 }
 
 enum sa_status
@@ -174,8 +172,7 @@ enroll(struct sa_sql *sql, struct sa_work *work)
     sa_put_int(&query, change->totp->algorithm);
     sa_put_int(&query, change->totp->digits);
     sa_put_blob(&query, change->sealed, change->totp->key_len + SA_SEAL_OVERHEAD);
-    enum sa_status status = sa_query_run(&query);
-    return status == SA_OK && sa_query_changed(&query) == 0 ? SA_NOT_FOUND : status;
+    return sa_query_run_found(&query);
 }
 
 enum sa_status
@@ -211,9 +208,7 @@ arm(struct sa_sql *sql, struct sa_work *work)
     sa_put_text(&query, change->subject);
     sa_put_int(&query, change->now_s);
     sa_put_int(&query, change->step);
-    status = sa_query_run(&query);
-    if (status == SA_OK && sa_query_changed(&query) == 0)
-        status = SA_NOT_FOUND;
+    status = sa_query_run_found(&query);
     return status == SA_OK ? run_for(sql, CLEAR, change->subject) : status;
 }
 
@@ -247,9 +242,7 @@ set_recovery(struct sa_sql *sql, struct sa_work *work)
         SA_QUERY(query, sql, ADD);
         sa_put_text(&query, change->subject);
         sa_put_blob(&query, change->macs[i], SA_MAC_LEN);
-        status = sa_query_run(&query);
-        if (status == SA_OK && sa_query_changed(&query) == 0)
-            status = SA_NOT_FOUND;
+        status = sa_query_run_found(&query);
     }
     return status;
 }

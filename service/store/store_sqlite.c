@@ -370,6 +370,14 @@ sa_query_run(struct sa_query *query)
     return status == SA_NOT_FOUND ? SA_OK : status;
 }
 
+enum sa_status
+sa_query_run_found(struct sa_query *query)
+{
+    enum sa_status status = sa_query_run(query);
+
+    return status == SA_OK && sa_query_changed(query) == 0 ? SA_NOT_FOUND : status;
+}
+
 unsigned
 sa_query_changed(const struct sa_query *query)
 {

@@ -159,13 +159,9 @@ set_password(struct sa_sql *sql, struct sa_work *work)
     sa_put_int(&query, change->keep_ageing);
     sa_put_int(&query, change->changed_s);
     sa_put_int(&query, change->must_change);
-    status = sa_query_run(&query);
-    if (status != SA_OK)
+    status = sa_query_run_found(&query);
+    if (status != SA_OK || !change->end_sessions)
         return status;
-    if (sa_query_changed(&query) == 0)
-        return SA_NOT_FOUND;
-    if (!change->end_sessions)
-        return SA_OK;
     return sa_sessions_end_of_user(sql, change->subject, change->spare_session, resetting->now_ms);
 }
 
