@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "pam/ask.h"
-#include "pam/challenge.h"
 #include "pam/log.h"
 #include "pam/proof.h"
 #include "pam/talk.h"
@@ -39,23 +38,15 @@ log_grant(const struct sa_login *login, const struct sa_answer *answer)
            answer->error.request_id);
 }
 
-/* The password was right. Whether that is enough, the daemon says: a grant, or a question. */
 static int
-take_reply(const struct sa_login *login, const char *password, struct sa_arena *arena,
-           struct sa_answer *answer)
+take_grant(const struct sa_login *login, const struct sa_answer *answer)
 {
     const Secauth__V1__BeginAuthenticationResponse *reply =
         (const Secauth__V1__BeginAuthenticationResponse *)answer->reply;
-    struct sa_bytes handle = sa_bytes(reply->authn_handle.data, reply->authn_handle.len);
-    int code = PAM_SUCCESS;
 
-    if (reply->outcome == SECAUTH__V1__AUTHENTICATION_OUTCOME__AUTHENTICATION_OUTCOME_CHALLENGED)
-        code = sa_challenge_pass(login, reply->challenge, password, arena, answer, &handle);
-    else if (reply->outcome != SECAUTH__V1__AUTHENTICATION_OUTCOME__AUTHENTICATION_OUTCOME_GRANTED)
+    if (reply->outcome != SECAUTH__V1__AUTHENTICATION_OUTCOME__AUTHENTICATION_OUTCOME_GRANTED)
         return sa_ask_refuse_reply(login, answer, "OK without a grant");
-    if (code != PAM_SUCCESS)
-        return code;
-    sa_proof_leave(login, handle);
+    sa_proof_leave(login, sa_bytes(reply->authn_handle.data, reply->authn_handle.len));
     log_grant(login, answer);
     return PAM_SUCCESS;
 }
@@ -102,9 +93,8 @@ ask_password(const struct sa_login *login, const char *password)
     int code = sa_ask(login, "AuthnService/BeginAuthentication", &request.base,
                       &secauth__v1__begin_authentication_response__descriptor, arena, &answer);
     if (code == PAM_SUCCESS)
-        code = take_reply(login, password, arena, &answer);
-    /* Only what the daemon denied is a denial: a question left unanswered counts nowhere, nor in the log. */
-    if ((code == PAM_AUTH_ERR || code == PAM_PERM_DENIED) && answer.status != SA_OK)
+        return take_grant(login, &answer);
+    if (code == PAM_AUTH_ERR || code == PAM_PERM_DENIED)
         return take_denial(login, &answer);
     return code == PAM_AUTHTOK_ERR ? PAM_SYSTEM_ERR : code;
 }

@@ -153,14 +153,14 @@ choose(const struct sa_login *login)
     SA_ANSWER char *first = NULL;
     SA_ANSWER char *second = NULL;
 
-    int code = sa_talk_ask(login, PAM_PROMPT_ECHO_OFF, "New password: ", &first);
+    int code = sa_talk_ask(login, "New password: ", &first);
     if (code != PAM_SUCCESS)
         return code;
     if (first[0] == '\0') {
         sa_talk_tell(login, PAM_ERROR_MSG, "No password was given.");
         return PAM_AUTHTOK_ERR;
     }
-    code = sa_talk_ask(login, PAM_PROMPT_ECHO_OFF, "Retype new password: ", &second);
+    code = sa_talk_ask(login, "Retype new password: ", &second);
     if (code != PAM_SUCCESS)
         return code;
     if (strcmp(first, second) != 0) {
