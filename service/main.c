@@ -16,8 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "service/auth/policy.h"
 #include "service/auth/breached.h"
+#include "service/auth/policy.h"
 #include "service/base/log.h"
 #include "service/transport/drop.h"
 #include "service/transport/sockets.h"

@@ -44,31 +44,4 @@ SA_MUST_CHECK bool sa_factor_step(const struct sa_totp *totp, struct sa_bytes co
 void sa_factor_make_recovery(const struct sa_authority *authority, const char *subject,
                              char ret_code[SA_RECOVERY_TEXT_LEN + 1], uint8_t ret_mac[SA_MAC_LEN]);
 
-/* What waits for the answer to a challenge; in memory only, two minutes, single-use (design section 6). */
-struct sa_challenges;
-struct sa_challenge {
-    struct sa_bytes name;        /* byte for byte as it was typed; compared, not kept */
-    char subject[SA_ID_LEN + 1]; /* "" for a name without a record (`always`) */
-    bool password_matched;       /* `always`: what the first step found */
-    const char *reason;          /* why not, a constant */
-    bool by_gateway;
-    uint32_t uid; /* of the caller, user.sock */
-    char client_id[SA_CLIENT_ID_MAX + 1];
-    uint8_t password_mac[SA_MAC_LEN]; /* an answer equal to the password is never counted as a code */
-    bool must_change;
-    char context[2048]; /* what the handler needs again: audiences and scope of a gateway's request */
-    size_t context_len;
-};
-struct sa_challenges *sa_challenges_new(void);
-void sa_challenges_free(struct sa_challenges *challenges);
-SA_DEFINE_OWN(sa_challenges, sa_challenges_free)
-/* 4 per (name, source), 4,096 in all: then the source that holds the most loses its oldest. */
-void sa_challenges_issue(struct sa_challenges *challenges, const struct sa_challenge *challenge,
-                         const struct sa_source *source, int64_t boot_ms, char ret_state[SA_ID_LEN + 1]);
-/* Take it: true where it is there, in time, and of this name, source and caller; it is gone in any case but a
- * stranger's. */
-SA_MUST_CHECK bool sa_challenges_redeem(struct sa_challenges *challenges, struct sa_bytes state,
-                                        struct sa_bytes name, const struct sa_source *source, int64_t boot_ms,
-                                        struct sa_challenge *ret_challenge);
-
 #endif
