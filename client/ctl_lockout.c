@@ -17,22 +17,41 @@ static const struct sa_ctl_column columns[] = {
     {"ENDS IN MS", "remaining_ms", SA_CTL_PLAIN},
 };
 
+/* Whose failures: `--user` and `--source`, where they are given; `--all`, where a command has it. */
+struct whose {
+    ProtobufCBinaryData user;
+    char *source;
+    bool all;
+};
+
+static enum sa_ctl_exit
+parse(struct sa_ctl *ctl, bool takes_all, struct whose *whose)
+{
+    char *user = NULL;
+    char *source = NULL;
+    const struct sa_ctl_option options[] = {
+        {"--user", .text = &user}, {"--source", .text = &source}, {"--all", .flag = &whose->all}};
+
+    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options) - (takes_all ? 0 : 1), NULL, 0);
+    if (user != NULL)
+        whose->user = sa_ctl_text_field(user);
+    if (source != NULL)
+        whose->source = source;
+    return result;
+}
+
 enum sa_ctl_exit
 sa_ctl_lockout_list(struct sa_ctl *ctl)
 {
     Secauth__V1__ListLockoutsRequest request = SECAUTH__V1__LIST_LOCKOUTS_REQUEST__INIT;
-    char *user = NULL;
-    char *source = NULL;
-    const struct sa_ctl_option options[] = {{"--user", .text = &user}, {"--source", .text = &source}};
+    struct whose whose = {request.user, request.source, false};
     json_auto_t *rows = NULL;
 
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), NULL, 0);
+    enum sa_ctl_exit result = parse(ctl, false, &whose);
     if (result != SA_CTL_OK)
         return result;
-    if (user != NULL)
-        request.user = sa_ctl_text_field(user);
-    if (source != NULL)
-        request.source = source;
+    request.user = whose.user;
+    request.source = whose.source;
     request.page_size = PAGE_SIZE;
     result = sa_ctl_list(ctl, SERVICE, "ListLockouts", &request.base, &request.page_token, "lockouts", &rows);
     return result == SA_CTL_OK ? sa_ctl_print_rows(ctl, rows, columns, SA_COUNT(columns)) : result;
@@ -68,21 +87,15 @@ enum sa_ctl_exit
 sa_ctl_lockout_clear(struct sa_ctl *ctl)
 {
     Secauth__V1__ClearLockoutRequest request = SECAUTH__V1__CLEAR_LOCKOUT_REQUEST__INIT;
-    char *user = NULL;
-    char *source = NULL;
-    bool all = false;
-    const struct sa_ctl_option options[] = {
-        {"--user", .text = &user}, {"--source", .text = &source}, {"--all", .flag = &all}};
+    struct whose whose = {request.user, request.source, false};
     json_auto_t *reply = NULL;
 
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), NULL, 0);
+    enum sa_ctl_exit result = parse(ctl, true, &whose);
     if (result != SA_CTL_OK)
         return result;
-    if (user != NULL)
-        request.user = sa_ctl_text_field(user);
-    if (source != NULL)
-        request.source = source;
-    request.all = all;
+    request.user = whose.user;
+    request.source = whose.source;
+    request.all = whose.all;
     result = sa_ctl_call(ctl, SERVICE, "ClearLockout", &request.base, &reply);
     if (result == SA_CTL_OK && ctl->json)
         return sa_ctl_print_json(reply);

@@ -55,7 +55,7 @@ host_setup() {
 
 write_conf() {
     host_conf "$CONF" secauthd.log_level=debug token.issuer=https://private.example password.memory=64 \
-        password.passes=1 password.quality=off login.pair_failures=100 login.denial_floor=20 login.denial_jitter=5 gateway.local=local gateway.network=tls "$@"
+        password.passes=1 password.quality=off login.denial_floor=20 login.denial_jitter=5 gateway.local=local gateway.network=tls "$@"
 }
 
 start_daemon() {
