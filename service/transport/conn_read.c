@@ -35,23 +35,25 @@ fill_caller(const struct sa_conn *conn, uint32_t peer, struct sa_caller *ret_cal
     return sa_peers_fill(conn->peers, peer, ret_caller) == SA_OK;
 }
 
-/* Whether whoever sent this call has made too many in this second; the log hears of it once. */
+/*
+ * Whether a connection makes more calls than anybody needs; the log hears of it once a second. Each has its
+ * own ceiling, so that nobody uses up another's.
+ */
 static bool
-is_over_ceiling(const struct sa_conn *conn)
+is_over_ceiling(struct sa_conn *conn)
 {
-    struct sa_door *door = conn->door;
-    struct sa_ceiling *ceiling = &door->ceilings[conn->caller.uid % SA_UID_CHAINS];
+    const struct sa_door *door = conn->door;
     int64_t second = door->server->now.boot_ms / 1000;
 
     if (door->calls_max == 0)
         return false;
-    if (ceiling->second != second)
-        *ceiling = (struct sa_ceiling){.second = second};
-    if (ceiling->calls < door->calls_max) {
-        ceiling->calls++;
-        return false;
+    if (conn->second != second) {
+        conn->second = second;
+        conn->in_second = 0;
     }
-    if (ceiling->calls++ == door->calls_max)
+    if (conn->in_second++ < door->calls_max)
+        return false;
+    if (conn->in_second == door->calls_max + 1)
         sa_log(SA_LOG_WARNING, "more than %u calls in a second: gateway=%s uid=%u", door->calls_max,
                conn->caller.gateway, conn->caller.uid);
     return true;

@@ -22,15 +22,6 @@
 /* What epoll points at. */
 enum sa_watch { SA_WATCH_DOOR, SA_WATCH_CONN, SA_WATCH_WAKE, SA_WATCH_SIGNAL };
 
-/*
- * Calls of one uid in this second. Uids that share a slot share its ceiling, which is so high that nobody but
- * a flood comes near it.
- */
-struct sa_ceiling {
-    int64_t second;
-    unsigned calls;
-};
-
 TAILQ_HEAD(sa_conn_list, sa_conn);
 
 struct sa_door {
@@ -42,9 +33,8 @@ struct sa_door {
     unsigned rank; /* 0 is served first */
     unsigned count;
     unsigned count_max;
-    unsigned open_max;  /* open calls of one connection */
-    unsigned calls_max; /* a second, of one uid or gateway; 0: root has none */
-    struct sa_ceiling ceilings[SA_UID_CHAINS];
+    unsigned open_max;                       /* open calls of one connection */
+    unsigned calls_max;                      /* a second, of one connection; 0: root's have none */
     unsigned strangers;                      /* user.sock */
     int64_t paused_until_ms;                 /* 0: accepts */
     struct sa_conn_list uids[SA_UID_CHAINS]; /* connections by uid */
@@ -70,6 +60,8 @@ struct sa_conn {
     size_t rest_size;
     int64_t frame_until_ms; /* 0: none is being read */
 
+    int64_t second; /* in which it has made `in_second` calls */
+    unsigned in_second;
     unsigned open;                            /* calls whose answer the peer waits for */
     unsigned calls;                           /* all that still exist: with those that nobody waits for */
     struct sa_answer *chains[SA_OPEN_CHAINS]; /* open calls by number, until their answer is queued */

@@ -21,7 +21,7 @@
 #define DESCRIPTORS_KEPT       160u /* for the store's files and everything else that is no connection */
 #define CALLS_MAX              128u /* open calls of one connection */
 #define GATEWAY_CALLS_MAX      1024u
-#define UID_CALLS_A_SECOND     1000u
+#define USER_CALLS_A_SECOND    1000u /* of one connection, as the next */
 #define GATEWAY_CALLS_A_SECOND 100000u
 #define ROOT_CALLS_MAX         4096u /* root may pipeline what a whole host asks */
 
@@ -304,7 +304,7 @@ open_door(struct sa_server *server, const struct sa_door_options *options)
                                                   : CALLS_MAX,
     };
     if (options->via != SA_VIA_ROOT)
-        door->calls_max = gateway ? GATEWAY_CALLS_A_SECOND : UID_CALLS_A_SECOND;
+        door->calls_max = gateway ? GATEWAY_CALLS_A_SECOND : USER_CALLS_A_SECOND;
     for (unsigned i = 0; i < SA_UID_CHAINS; i++)
         TAILQ_INIT(&door->uids[i]);
     server->door_count++;

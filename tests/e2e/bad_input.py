@@ -278,7 +278,7 @@ def doors():
     """(name, connection, peer) of each way to the daemon."""
     yield "root", Connection(ROOT), 0
     user = Connection(USER, ALICE)
-    user.paced = True  # a uid has a ceiling of 1,000 calls a second
+    user.paced = True  # a connection has a ceiling of 1,000 calls a second
     yield "user", user, 0
     for name, path, facts in (("local", LOCAL, peer_pb2.PeerFacts(uid={"id": ALICE}, pid=1)),
                               ("network", NETWORK, peer_pb2.PeerFacts(address="203.0.113.5"))):

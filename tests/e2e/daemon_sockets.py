@@ -18,7 +18,7 @@ KEYS, STATUS = b"secauth.v1.KeyService/GetKeySet", b"secauth.v1.HostService/GetS
 USERS, ISSUE = b"secauth.v1.UserService/ListUsers", b"secauth.v1.TokenService/IssueToken"
 ATTESTED = b"secauth.v1.TokenService/IssueAttestedToken"
 LOGIN = b"secauth.v1.AuthnService/BeginAuthentication"
-OK, INVALID_CREDENTIALS, SHUTTING_DOWN, SESSION_INVALID, PERMISSION_DENIED = 1, 3, 12, 19, 22
+OK, INVALID_CREDENTIALS, RATE_LIMITED, SHUTTING_DOWN, SESSION_INVALID, PERMISSION_DENIED = 1, 3, 9, 12, 19, 22
 ALICE = 2001
 
 
@@ -251,6 +251,24 @@ def many_calls_are_open_at_once():
         sender.start()
         assert {reply(gateway)[0] for _ in range(count)} == set(range(count))
         sender.join()
+
+
+def a_connection_that_asks_without_end_is_told_to_wait():
+    """A thousand calls a second; whoever stays below it on another connection of the same uid notices nothing."""
+    count = 6000
+    with connect(USER, ALICE) as flood, connect(USER, ALICE) as quiet:
+        sender = threading.Thread(target=lambda: [flood.sendall(request(KEYS, call=n)) for n in range(count)])
+        sender.start()
+        asked, told = 0, set()
+        for n in range(count):
+            told.add(reply(flood)[1])
+            if n % 500 == 0:
+                asked += 1
+                assert ask(quiet, KEYS) == OK
+        sender.join()
+        assert told == {OK, RATE_LIMITED} and asked == 12, told
+        time.sleep(1.1)
+        assert ask(flood, KEYS) == OK
 
 
 def a_cancelled_call_has_no_answer():
