@@ -257,3 +257,15 @@ sa_buckets_give_back(struct sa_buckets *buckets, const struct sa_source *source,
         put_back(find(buckets, wide.text, allowed.slot_ms, boot_ms, true));
     pthread_mutex_unlock(&buckets->lock);
 }
+
+void
+sa_buckets_forget(struct sa_buckets *buckets, const char *source)
+{
+    pthread_mutex_lock(&buckets->lock);
+    struct bucket *own = source == NULL ? NULL : find(buckets, source, buckets->usual.slot_ms, 0, true);
+    if (own != NULL)
+        memset(own, 0, sizeof(*own));
+    if (source == NULL)
+        memset(buckets->sets, 0, sizeof(buckets->sets));
+    pthread_mutex_unlock(&buckets->lock);
+}

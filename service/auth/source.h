@@ -66,6 +66,9 @@ uint32_t sa_buckets_charge(struct sa_buckets *buckets, const struct sa_source *s
 /* How long a unit would have to be waited for; takes none, and no place in the table. */
 uint32_t sa_buckets_wait(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms);
 
+/* Forget what a source has used, for an administrator; NULL: what all of them have. */
+void sa_buckets_forget(struct sa_buckets *buckets, const char *source);
+
 /* Give it back after a success, or after a failure that is nobody's guess (overload, storage). */
 void sa_buckets_give_back(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms);
 

@@ -245,7 +245,6 @@ find_subject(struct sa_call *call, struct sa_bytes name, struct sa_user **ret_us
     return status == SA_NOT_FOUND ? SA_OK : status; /* names without a record have counts as well */
 }
 
-/* The buckets of sources live in memory only; what they hold is gone within a minute. */
 enum sa_status
 rpc_lockout_clear(struct sa_call *call, const Secauth__V1__ClearLockoutRequest *request,
                   Secauth__V1__ClearLockoutResponse *reply)
@@ -269,7 +268,10 @@ rpc_lockout_clear(struct sa_call *call, const Secauth__V1__ClearLockoutRequest *
     record.detail = rpc_detail(call, "all=%s of_source=%s", request->all ? "yes" : "no",
                                source == NULL ? "" : rpc_escaped(call, sa_bytes_of(source)));
     status = sa_store_lockout_clear(call->authority->store, &what, &record, &reply->cleared);
-    if (status == SA_OK)
-        sa_lockout_clear(call->authority->lockout, what.name, what.source);
-    return status;
+    if (status != SA_OK)
+        return status;
+    sa_lockout_clear(call->authority->lockout, what.name, what.source);
+    if (!has_name) /* a source's own allowance, whoever it named */
+        sa_buckets_forget(call->authority->buckets, source);
+    return SA_OK;
 }

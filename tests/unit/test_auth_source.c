@@ -301,6 +301,26 @@ what_a_service_gives_back_it_may_take_again(void **state)
     }
 }
 
+static void
+what_is_forgotten_is_one_source_or_all(void **state)
+{
+    static const struct sa_source here = {.text = "addr:203.0.113.5"};
+    static const struct sa_source there = {.text = "addr:203.0.113.6"};
+    SA_OWN(sa_buckets) buckets = sa_buckets_new(LIMIT, WINDOW_MS);
+
+    (void)state;
+    for (unsigned i = 0; i < LIMIT; i++) {
+        (void)sa_buckets_charge(buckets, &here, START_MS);
+        (void)sa_buckets_charge(buckets, &there, START_MS);
+    }
+    sa_buckets_forget(buckets, here.text);
+    sa_buckets_forget(buckets, "addr:203.0.113.7");
+    assert_int_equal(sa_buckets_wait(buckets, &here, START_MS), 0);
+    assert_int_not_equal(sa_buckets_wait(buckets, &there, START_MS), 0);
+    sa_buckets_forget(buckets, NULL);
+    assert_int_equal(sa_buckets_wait(buckets, &there, START_MS), 0);
+}
+
 int
 main(void)
 {
@@ -319,6 +339,7 @@ main(void)
         cmocka_unit_test(a_place_with_many_clients_has_ten_allowances),
         cmocka_unit_test(a_services_uid_has_one_allowance_for_all_that_it_reports),
         cmocka_unit_test(what_a_service_gives_back_it_may_take_again),
+        cmocka_unit_test(what_is_forgotten_is_one_source_or_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
