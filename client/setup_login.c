@@ -31,8 +31,11 @@ converse(int count, const struct pam_message **messages, struct pam_response **r
         if (sa_ctl_ask_secret(messages[i]->msg, false, &answer) == SA_CTL_OK)
             responses[i].resp = strdup((const char *)answer.data);
         if (responses[i].resp == NULL) {
-            for (int k = 0; k < i; k++)
+            for (int k = 0; k < i; k++) {
+                if (responses[k].resp != NULL)
+                    sa_wipe(responses[k].resp, strlen(responses[k].resp));
                 free(responses[k].resp);
+            }
             free(responses);
             return PAM_CONV_ERR;
         }
