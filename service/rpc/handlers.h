@@ -13,6 +13,7 @@
 #include "secauth/v1/host.pb-c.h"
 #include "secauth/v1/key.pb-c.h"
 #include "secauth/v1/lockout.pb-c.h"
+#include "secauth/v1/mfa.pb-c.h"
 #include "secauth/v1/session.pb-c.h"
 #include "secauth/v1/signing_key.pb-c.h"
 #include "secauth/v1/token.pb-c.h"

@@ -70,11 +70,12 @@ static const struct {
 
 /* protoc-c keeps no list of its services. One that is missing here is found by the join. */
 static const ProtobufCServiceDescriptor *const services[] = {
-    &secauth__v1__authn_service__descriptor,  &secauth__v1__token_service__descriptor,
-    &secauth__v1__key_service__descriptor,    &secauth__v1__session_service__descriptor,
-    &secauth__v1__host_service__descriptor,   &secauth__v1__user_service__descriptor,
-    &secauth__v1__client_service__descriptor, &secauth__v1__signing_key_service__descriptor,
-    &secauth__v1__audit_service__descriptor,  &secauth__v1__lockout_service__descriptor,
+    &secauth__v1__authn_service__descriptor,   &secauth__v1__token_service__descriptor,
+    &secauth__v1__key_service__descriptor,     &secauth__v1__session_service__descriptor,
+    &secauth__v1__host_service__descriptor,    &secauth__v1__user_service__descriptor,
+    &secauth__v1__client_service__descriptor,  &secauth__v1__signing_key_service__descriptor,
+    &secauth__v1__audit_service__descriptor,   &secauth__v1__mfa_service__descriptor,
+    &secauth__v1__lockout_service__descriptor,
 };
 
 const struct sa_method *

@@ -26,6 +26,7 @@ AT_ONCE_SECONDS = 1.0
 ANYWHERE, HOST, ADMIN, GATEWAYS = "root user admin local tls", "root user admin", "root admin", "local tls"
 TABLE = {
     "AuthnService/BeginAuthentication": {ANYWHERE: "INVALID_REQUEST"},
+    "AuthnService/ContinueAuthentication": {ANYWHERE: "INVALID_REQUEST"},
     "AuthnService/CheckAccount": {HOST: "INVALID_REQUEST"},
     "AuthnService/ChangePassword": {HOST: "INVALID_REQUEST"},
     "TokenService/IssueToken": {ANYWHERE: "INVALID_REQUEST"},
@@ -46,6 +47,11 @@ TABLE = {
     "UserService/ExportUser": {"root": "INVALID_REQUEST"},
     "UserService/UpdateUser": {ADMIN: "INVALID_REQUEST"},
     "HostService/Explain": {"root": "INVALID_REQUEST"},
+    "MfaService/EnrollTotp": {HOST: "INVALID_REQUEST"},
+    "MfaService/ConfirmTotp": {HOST: "INVALID_REQUEST"},
+    "MfaService/CreateRecoveryCodes": {HOST: "INVALID_REQUEST"},
+    "MfaService/GetMfa": {HOST: "INVALID_REQUEST"},
+    "MfaService/RemoveMfa": {ADMIN: "INVALID_REQUEST"},
     "LockoutService/ListLockouts": {ADMIN: "OK"},
     "LockoutService/GetLockout": {ADMIN: "NOT_FOUND"},
     "LockoutService/ClearLockout": {ADMIN: "INVALID_REQUEST"},
