@@ -1,5 +1,6 @@
 #include "pam/ask.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <syslog.h>
@@ -49,24 +50,32 @@ now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Connect and call; both share the deadline. */
 static enum sa_status
-exchange(const struct sa_login *login, const char *method, const ProtobufCMessage *request,
+too_late(struct sa_answer *answer)
+{
+    answer->error.os_error = ETIMEDOUT;
+    return SA_CONNECTION;
+}
+
+/* Connect and call; both within `timeout_ms`. */
+static enum sa_status
+exchange(int64_t timeout_ms, const char *method, const ProtobufCMessage *request,
          const ProtobufCMessageDescriptor *reply_type, struct sa_arena *arena, struct sa_answer *answer)
 {
     char name[128];
     SA_OWN(sa_connection) connection = NULL;
-    uint32_t timeout_ms = login->options.timeout_seconds * 1000;
     int64_t deadline_ms = now_ms() + timeout_ms;
 
     if (arena == NULL)
         return SA_NO_MEMORY;
-    enum sa_status status = sa_connect(sa_call_socket(), timeout_ms, &connection, &answer->error);
+    if (timeout_ms < 1)
+        return too_late(answer);
+    enum sa_status status = sa_connect(sa_call_socket(), (uint32_t)timeout_ms, &connection, &answer->error);
     if (status != SA_OK)
         return status;
     int64_t left_ms = deadline_ms - now_ms();
     if (left_ms < 1)
-        return SA_CONNECTION;
+        return too_late(answer);
     snprintf(name, sizeof(name), PACKAGE "%s", method);
     return sa_call(connection, name, request, reply_type, (uint32_t)left_ms, arena, &answer->reply,
                    &answer->error);
@@ -97,13 +106,15 @@ without_daemon(const struct sa_login *login)
 }
 
 int
-sa_ask(const struct sa_login *login, const char *method, const ProtobufCMessage *request,
+sa_ask(struct sa_login *login, const char *method, const ProtobufCMessage *request,
        const ProtobufCMessageDescriptor *reply_type, struct sa_arena *arena, struct sa_answer *ret_answer)
 {
     struct sa_answer *answer = ret_answer;
 
     *answer = (struct sa_answer){.status = SA_UNSET};
-    answer->status = exchange(login, method, request, reply_type, arena, answer);
+    int64_t began_ms = now_ms(), timeout_ms = (int64_t)login->options.timeout_seconds * 1000;
+    answer->status = exchange(timeout_ms - login->waited_ms, method, request, reply_type, arena, answer);
+    login->waited_ms += now_ms() - began_ms;
     if (answer->status == SA_OK && answer->reply == NULL)
         answer->status = SA_MALFORMED;
     int code = sa_ask_code(answer->status);

@@ -1,5 +1,5 @@
 /*
- * One question to the daemon, within the entry's deadline, on a connection of its own.
+ * One question to the daemon, within what is left of the entry's time, on a connection of its own.
  */
 #ifndef SA_ASK_H
 #define SA_ASK_H
@@ -17,8 +17,10 @@ struct sa_answer {
 };
 
 /*
- * Ask.
+ * Ask. All questions of one entry share the option `timeout=`; what the person takes in between does not
+ * count.
  *
+ *   login       its waited_ms grows.
  *   method      "AuthnService/CheckAccount".
  *   reply_type  the descriptor of the response.
  *   arena       of SA_ASK_ARENA_MAX; NULL, for lack of memory, is taken.
@@ -28,7 +30,7 @@ struct sa_answer {
  * (nobody listens, and the person may have a record), PAM_SYSTEM_ERR (anything that strangers can cause). The
  * last two are logged with their reason.
  */
-SA_MUST_CHECK int sa_ask(const struct sa_login *login, const char *method, const ProtobufCMessage *request,
+SA_MUST_CHECK int sa_ask(struct sa_login *login, const char *method, const ProtobufCMessage *request,
                          const ProtobufCMessageDescriptor *reply_type, struct sa_arena *arena,
                          struct sa_answer *ret_answer);
 

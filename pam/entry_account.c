@@ -85,7 +85,7 @@ take_refusal(const struct sa_login *login, const struct sa_answer *answer)
 }
 
 static int
-check_account(const struct sa_login *login)
+check_account(struct sa_login *login)
 {
     SA_OWN(sa_arena) arena = sa_arena_new(SA_ASK_ARENA_MAX);
     Secauth__V1__CheckAccountRequest request = SECAUTH__V1__CHECK_ACCOUNT_REQUEST__INIT;

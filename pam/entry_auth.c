@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "pam/ask.h"
+#include "pam/challenge.h"
 #include "pam/log.h"
 #include "pam/proof.h"
 #include "pam/talk.h"
@@ -38,15 +39,36 @@ log_grant(const struct sa_login *login, const struct sa_answer *answer)
            answer->error.request_id);
 }
 
+/* A code was appended to the password: what later modules find is the password alone. */
 static int
-take_grant(const struct sa_login *login, const struct sa_answer *answer)
+drop_code(const struct sa_login *login, const struct sa_answer *answer, uint32_t password_len, char *password)
+{
+    if (password_len == 0)
+        return PAM_SUCCESS;
+    if (password_len > strlen(password))
+        return sa_ask_refuse_reply(login, answer, "a password longer than the one that it was sent");
+    sa_wipe(password + password_len, strlen(password + password_len));
+    return pam_set_item(login->pamh, PAM_AUTHTOK, password) == PAM_SUCCESS ? PAM_SUCCESS : PAM_SYSTEM_ERR;
+}
+
+/* What the daemon makes of the password: a grant, or a question. */
+static int
+take_reply(struct sa_login *login, char *password, struct sa_arena *arena, struct sa_answer *answer)
 {
     const Secauth__V1__BeginAuthenticationResponse *reply =
         (const Secauth__V1__BeginAuthenticationResponse *)answer->reply;
+    struct sa_bytes handle = sa_bytes(reply->authn_handle.data, reply->authn_handle.len);
+    int code = drop_code(login, answer, reply->password_len, password);
 
-    if (reply->outcome != SECAUTH__V1__AUTHENTICATION_OUTCOME__AUTHENTICATION_OUTCOME_GRANTED)
+    if (code != PAM_SUCCESS)
+        return code;
+    if (reply->outcome == SECAUTH__V1__AUTHENTICATION_OUTCOME__AUTHENTICATION_OUTCOME_CHALLENGED)
+        code = sa_challenge_pass(login, reply->challenge, password, arena, answer, &handle);
+    else if (reply->outcome != SECAUTH__V1__AUTHENTICATION_OUTCOME__AUTHENTICATION_OUTCOME_GRANTED)
         return sa_ask_refuse_reply(login, answer, "OK without a grant");
-    sa_proof_leave(login, sa_bytes(reply->authn_handle.data, reply->authn_handle.len));
+    if (code != PAM_SUCCESS)
+        return code;
+    sa_proof_leave(login, handle);
     log_grant(login, answer);
     return PAM_SUCCESS;
 }
@@ -79,7 +101,7 @@ take_denial(const struct sa_login *login, const struct sa_answer *answer)
 }
 
 static int
-ask_password(const struct sa_login *login, const char *password)
+ask_password(struct sa_login *login, char *password)
 {
     SA_OWN(sa_arena) arena = sa_arena_new(SA_ASK_ARENA_MAX);
     Secauth__V1__BeginAuthenticationRequest request = SECAUTH__V1__BEGIN_AUTHENTICATION_REQUEST__INIT;
@@ -93,8 +115,9 @@ ask_password(const struct sa_login *login, const char *password)
     int code = sa_ask(login, "AuthnService/BeginAuthentication", &request.base,
                       &secauth__v1__begin_authentication_response__descriptor, arena, &answer);
     if (code == PAM_SUCCESS)
-        return take_grant(login, &answer);
-    if (code == PAM_AUTH_ERR || code == PAM_PERM_DENIED)
+        code = take_reply(login, password, arena, &answer);
+    /* Only what the daemon denied is a denial: a question left unanswered counts nowhere, nor in the log. */
+    if ((code == PAM_AUTH_ERR || code == PAM_PERM_DENIED) && answer.status != SA_OK)
         return take_denial(login, &answer);
     return code == PAM_AUTHTOK_ERR ? PAM_SYSTEM_ERR : code;
 }
@@ -108,14 +131,18 @@ keeps_password(int code)
 }
 
 static int
-authenticate(const struct sa_login *login)
+authenticate(struct sa_login *login)
 {
-    const char *password = NULL;
+    const char *item = NULL;
+    char password[SA_ASK_PASSWORD_MAX + 1] = ""; /* the item may change in a conversation */
 
     sa_proof_leave(login, sa_bytes(NULL, 0));
-    int code = sa_talk_secret(login, PAM_AUTHTOK, "Password: ", &password);
-    if (code == PAM_SUCCESS)
+    int code = sa_talk_secret(login, PAM_AUTHTOK, "Password: ", &item);
+    if (code == PAM_SUCCESS) {
+        memcpy(password, item, strnlen(item, SA_ASK_PASSWORD_MAX));
         code = ask_password(login, password);
+        sa_wipe(password, sizeof(password));
+    }
     if (!keeps_password(code))
         (void)pam_set_item(login->pamh, PAM_AUTHTOK, NULL);
     return code;

@@ -96,7 +96,7 @@ take_change(const struct sa_login *login, const struct sa_answer *answer, bool c
 
 /* Ask for the check (no new password) or for the change. */
 static int
-ask_change(const struct sa_login *login, const char *current, const char *new, bool *ret_not_expired)
+ask_change(struct sa_login *login, const char *current, const char *new, bool *ret_not_expired)
 {
     SA_OWN(sa_arena) arena = sa_arena_new(SA_ASK_ARENA_MAX);
     Secauth__V1__ChangePasswordRequest request = SECAUTH__V1__CHANGE_PASSWORD_REQUEST__INIT;
@@ -124,7 +124,7 @@ ask_change(const struct sa_login *login, const char *current, const char *new, b
 }
 
 static int
-preliminary(const struct sa_login *login)
+preliminary(struct sa_login *login)
 {
     const char *current = NULL;
     bool not_expired = false;
@@ -153,14 +153,14 @@ choose(const struct sa_login *login)
     SA_ANSWER char *first = NULL;
     SA_ANSWER char *second = NULL;
 
-    int code = sa_talk_ask(login, "New password: ", &first);
+    int code = sa_talk_ask(login, PAM_PROMPT_ECHO_OFF, "New password: ", &first);
     if (code != PAM_SUCCESS)
         return code;
     if (first[0] == '\0') {
         sa_talk_tell(login, PAM_ERROR_MSG, "No password was given.");
         return PAM_AUTHTOK_ERR;
     }
-    code = sa_talk_ask(login, "Retype new password: ", &second);
+    code = sa_talk_ask(login, PAM_PROMPT_ECHO_OFF, "Retype new password: ", &second);
     if (code != PAM_SUCCESS)
         return code;
     if (strcmp(first, second) != 0) {
@@ -172,7 +172,7 @@ choose(const struct sa_login *login)
 
 /* One try: have a new password in PAM_AUTHTOK, and where it is ours to change, change it. */
 static int
-change_once(const struct sa_login *login, enum finding finding)
+change_once(struct sa_login *login, enum finding finding)
 {
     const void *current = NULL, *new = NULL;
     bool not_expired = false;
@@ -191,7 +191,7 @@ change_once(const struct sa_login *login, enum finding finding)
 }
 
 static int
-update(const struct sa_login *login)
+update(struct sa_login *login)
 {
     enum finding finding = last_finding(login);
     int code = PAM_AUTHTOK_ERR;

@@ -64,7 +64,7 @@ auth_info(const struct sa_login *login)
 }
 
 static int
-open_session(const struct sa_login *login)
+open_session(struct sa_login *login)
 {
     SA_OWN(sa_arena) arena = sa_arena_new(SA_ASK_ARENA_MAX);
     Secauth__V1__OpenSessionRequest request = SECAUTH__V1__OPEN_SESSION_REQUEST__INIT;
@@ -103,7 +103,7 @@ pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 
 /* Nothing here can keep a person in: what does not reach the daemon ends when the session's leader dies. */
 static int
-close_session(const struct sa_login *login, const char *session_id)
+close_session(struct sa_login *login, const char *session_id)
 {
     SA_OWN(sa_arena) arena = sa_arena_new(SA_ASK_ARENA_MAX);
     Secauth__V1__CloseSessionRequest request = SECAUTH__V1__CLOSE_SESSION_REQUEST__INIT;

@@ -22,13 +22,15 @@ item_of(pam_handle_t *pamh, int item)
     return value;
 }
 
-/* A text as a message's bytes, at most `max` of them; protobuf-c wants it writable and never writes. */
+/* A text as a message's bytes, copied to `place`, at most `max` of them. */
 static ProtobufCBinaryData
-bytes_of(const char *text, size_t max)
+copy(const char *text, char *place, size_t max)
 {
-    if (text == NULL)
+    size_t len = text == NULL ? 0 : strnlen(text, max);
+
+    if (len == 0)
         return (ProtobufCBinaryData){0, NULL};
-    return (ProtobufCBinaryData){strnlen(text, max), (uint8_t *)(uintptr_t)text};
+    return (ProtobufCBinaryData){len, memcpy(place, text, len)};
 }
 
 /* An id that the kernel keeps for this process; NULL where it keeps none. */
@@ -59,8 +61,8 @@ gather_origin(struct sa_login *login)
         memcpy(login->service, service, strnlen(service, SA_LOGIN_SERVICE_MAX));
     secauth__v1__origin__init(origin);
     origin->service = login->service;
-    origin->rhost = bytes_of(item_of(login->pamh, PAM_RHOST), SA_LOGIN_RHOST_MAX);
-    origin->tty = bytes_of(item_of(login->pamh, PAM_TTY), SA_LOGIN_TTY_MAX);
+    origin->rhost = copy(item_of(login->pamh, PAM_RHOST), login->rhost, SA_LOGIN_RHOST_MAX);
+    origin->tty = copy(item_of(login->pamh, PAM_TTY), login->tty, SA_LOGIN_TTY_MAX);
     origin->acting_uid = getuid();
     origin->login_uid = kernel_id("/proc/self/loginuid", &login->login_uid);
     origin->audit_session = kernel_id("/proc/self/sessionid", &login->audit_session);
@@ -76,7 +78,7 @@ find_user(struct sa_login *login)
         return PAM_INCOMPLETE;
     if (code != PAM_SUCCESS || name == NULL)
         return PAM_CONV_ERR;
-    login->user = bytes_of(name, SA_LOGIN_USER_MAX);
+    login->user = copy(name, login->name, SA_LOGIN_USER_MAX);
 
     const struct passwd *entry = pam_modutil_getpwnam(login->pamh, name);
     if (entry != NULL) {

@@ -1,6 +1,7 @@
 /*
  * One entry's view of a login: what libpam, the name service and the kernel say about it, in the words of the
- * contract. Lives on the entry's stack; borrows from the PAM handle; holds no secret.
+ * contract. Lives on the entry's stack, in copies, since a conversation may change the items; holds no
+ * secret.
  */
 #ifndef SA_PAM_LOGIN_H
 #define SA_PAM_LOGIN_H
@@ -26,12 +27,16 @@ struct sa_login {
     ProtobufCBinaryData user;   /* PAM_USER, cut to SA_LOGIN_USER_MAX */
     Secauth__V1__PosixId *uid;  /* its uid; NULL where the name service does not know the name */
     Secauth__V1__Origin origin; /* what the application said of itself */
+    int64_t waited_ms;          /* for the daemon, in all questions of this entry so far */
 
     /* Where the pointers above lead. */
     Secauth__V1__PosixId user_id;
     Secauth__V1__PosixId login_uid;
     Secauth__V1__PosixId audit_session;
     char service[SA_LOGIN_SERVICE_MAX + 1];
+    char rhost[SA_LOGIN_RHOST_MAX];
+    char tty[SA_LOGIN_TTY_MAX];
+    char name[SA_LOGIN_USER_MAX];
 };
 
 /*

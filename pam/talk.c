@@ -39,10 +39,10 @@ converse(const struct sa_login *login, int style, const char *text, char **ret_a
 }
 
 int
-sa_talk_ask(const struct sa_login *login, const char *prompt, char **ret_answer)
+sa_talk_ask(const struct sa_login *login, int style, const char *prompt, char **ret_answer)
 {
     SA_ANSWER char *answer = NULL;
-    int code = converse(login, PAM_PROMPT_ECHO_OFF, prompt, &answer);
+    int code = converse(login, style, prompt, &answer);
 
     if (code == PAM_CONV_AGAIN)
         return PAM_INCOMPLETE;
@@ -67,7 +67,7 @@ static int
 ask_into_item(const struct sa_login *login, int item, const char *prompt)
 {
     SA_ANSWER char *answer = NULL;
-    int code = sa_talk_ask(login, prompt, &answer);
+    int code = sa_talk_ask(login, PAM_PROMPT_ECHO_OFF, prompt, &answer);
 
     if (code != PAM_SUCCESS)
         return code;

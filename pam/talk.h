@@ -12,14 +12,15 @@ void sa_talk_forget(char **answer);
 #define SA_ANSWER __attribute__((cleanup(sa_talk_forget)))
 
 /*
- * Ask for a secret, without echo, PAM_SILENT or not.
+ * Ask one question, PAM_SILENT or not.
  *
+ *   style       PAM_PROMPT_ECHO_OFF or PAM_PROMPT_ECHO_ON.
  *   ret_answer  written only on PAM_SUCCESS, maybe "", never NULL; the caller forgets it.
  *
  * Returns PAM_SUCCESS; PAM_INCOMPLETE where the application says PAM_CONV_AGAIN; PAM_CONV_ERR where it fails,
  * has no conversation, or says success and answers nothing.
  */
-SA_MUST_CHECK int sa_talk_ask(const struct sa_login *login, const char *prompt, char **ret_answer);
+SA_MUST_CHECK int sa_talk_ask(const struct sa_login *login, int style, const char *prompt, char **ret_answer);
 
 /*
  * Have a secret in a PAM item: the one that is set where an option says so, else the person's answer, which

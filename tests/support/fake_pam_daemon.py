@@ -10,7 +10,7 @@ the next, the last one stays; a new plan begins anew. An ANSWER is one of
   {"raw": "hex"}                            these bytes; then the connection ends
   {"frame": {"status": 1, ...}, "body": "hex"}  a frame with some places changed
   {"hang": true} {"close": true} {"half": true} {"sleep": SECONDS, ...}
-Every request is a line of DIR/requests: {"method": .., "request": {...}}, bytes as text in latin-1.
+Every request is a line of DIR/requests: {"method": .., "millis": .., "request": {...}}, bytes as text in latin-1.
 Descriptors are made by protoc from the project's proto/ (the current directory is the project's root).
 """
 import base64
@@ -69,12 +69,12 @@ class Daemon:
             self.next_id += 1
             return answer, self.next_id
 
-    def log(self, method, request):
+    def log(self, method, millis, request):
         fields = {}
         for field, value in request.ListFields():
             fields[field.name] = self.plain(value)
         with self.lock, open(self.work / "requests", "a", encoding="utf8") as log:
-            log.write(json.dumps({"method": method, "request": fields}) + "\n")
+            log.write(json.dumps({"method": method, "millis": millis, "request": fields}) + "\n")
 
     def plain(self, value):
         if isinstance(value, bytes):
@@ -109,12 +109,12 @@ class Daemon:
             header = receive(connection, HEADER.size)
             if header is None:
                 return
-            length, _, kind, _, call, _, _, name_len, _, _ = HEADER.unpack(header)
+            length, _, kind, _, call, millis, _, name_len, _, _ = HEADER.unpack(header)
             rest = receive(connection, length - (HEADER.size - 4))
             if rest is None or kind != REQUEST:
                 return
             method, body = rest[:name_len].decode(), rest[name_len:]
-            self.log(method.split("/")[1], self.message(self.methods[method][0]).FromString(body))
+            self.log(method.split("/")[1], millis, self.message(self.methods[method][0]).FromString(body))
             answer, request_id = self.answer_for(method.split("/")[1])
             if not self.play(connection, method, call, answer, request_id):
                 return

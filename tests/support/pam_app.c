@@ -24,7 +24,11 @@ static const char usage[] =
     "  --answer TEXT         the next answer; or @ERR, @AGAIN (the conversation fails), @NULLARRAY, @NULL, "
     "@EMPTY\n"
     "  --silent              PAM_SILENT in every entry\n"
-    "  --no-conv             a null conversation function\n"
+    "  --no-conv             a null conversation function;  --no-conv-after-first  from the second prompt "
+    "on\n"
+    "  --disallow-null       PAM_DISALLOW_NULL_AUTHTOK in every entry\n"
+    "  --change-items        set name, remote host and terminal anew, to what they are, at every prompt\n"
+    "  --think SECONDS       wait so long before every answer\n"
     "  --list-in-child       at a prompt, exec `ls -l /proc/self/fd`\n"
     "  --close 0,1,2         close these descriptors first;  --output FILE  where to print\n"
     "  --descriptors         compare the descriptor tables before and after\n"
@@ -74,12 +78,13 @@ static struct {
     const char *answers[ANSWERS_MAX];
     char **entries;
     int n_answers, n_entries, flags, repeat, threads, quiet;
-    int no_conv, list_in_child, descriptors, env;
+    int no_conv, no_conv_after_first, change_items, think, list_in_child, descriptors, env;
     const char *close;
 } script = {.service = "test", .repeat = 1, .threads = 1};
 
 /* One run of the script: its place in the answers. */
 struct run {
+    pam_handle_t *pamh;
     int next_answer;
     int last_code;
 };
@@ -121,6 +126,34 @@ next_answer(struct run *run, char **ret_answer, int *ret_no_array)
     return PAM_SUCCESS;
 }
 
+static void
+set_items(pam_handle_t *pamh)
+{
+    if (script.rhost != NULL)
+        pam_set_item(pamh, PAM_RHOST, script.rhost);
+    if (script.tty != NULL)
+        pam_set_item(pamh, PAM_TTY, script.tty);
+    if (script.ruser != NULL)
+        pam_set_item(pamh, PAM_RUSER, script.ruser);
+}
+
+/* What a program may do to its handle while it is asked. */
+static void
+act_at_prompt(struct run *run)
+{
+    static const struct pam_conv none = {NULL, NULL};
+
+    if (script.list_in_child)
+        list_in_child();
+    if (script.change_items) {
+        set_items(run->pamh);
+        pam_set_item(run->pamh, PAM_USER, script.user);
+    }
+    if (script.no_conv_after_first)
+        pam_set_item(run->pamh, PAM_CONV, &none);
+    sleep((unsigned)script.think);
+}
+
 static int
 converse(int count, const struct pam_message **messages, struct pam_response **responses, void *data)
 {
@@ -135,8 +168,7 @@ converse(int count, const struct pam_message **messages, struct pam_response **r
             fprintf(out, "%s: %s\n", style >= 1 && style <= 4 ? styles[style] : "?", messages[i]->msg);
         if (style != PAM_PROMPT_ECHO_OFF && style != PAM_PROMPT_ECHO_ON)
             continue;
-        if (script.list_in_child)
-            list_in_child();
+        act_at_prompt(run);
         int code = next_answer(run, &answers[i].resp, &no_array);
         if (code != PAM_SUCCESS || no_array) {
             free(answers);
@@ -178,17 +210,6 @@ run_entry(pam_handle_t *pamh, const char *entry)
 }
 
 static void
-set_items(pam_handle_t *pamh)
-{
-    if (script.rhost != NULL)
-        pam_set_item(pamh, PAM_RHOST, script.rhost);
-    if (script.tty != NULL)
-        pam_set_item(pamh, PAM_TTY, script.tty);
-    if (script.ruser != NULL)
-        pam_set_item(pamh, PAM_RUSER, script.ruser);
-}
-
-static void
 print_environment(pam_handle_t *pamh)
 {
     char **environment = pam_getenvlist(pamh);
@@ -216,6 +237,7 @@ run_script(void *data)
             fprintf(out, "pam_start %d\n", run->last_code);
             return NULL;
         }
+        run->pamh = pamh;
         set_items(pamh);
         for (int e = 0; e < script.n_entries; e++) {
             int code = run->last_code = run_entry(pamh, script.entries[e]);
@@ -305,10 +327,9 @@ take_option(char **words)
         const char *name;
         int *place;
     } switches[] = {
-        {"--no-conv", &script.no_conv},
-        {"--list-in-child", &script.list_in_child},
-        {"--descriptors", &script.descriptors},
-        {"--env", &script.env},
+        {"--no-conv", &script.no_conv},           {"--no-conv-after-first", &script.no_conv_after_first},
+        {"--change-items", &script.change_items}, {"--list-in-child", &script.list_in_child},
+        {"--descriptors", &script.descriptors},   {"--env", &script.env},
     };
 
     for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++) {
@@ -317,6 +338,10 @@ take_option(char **words)
     }
     if (strcmp(words[0], "--silent") == 0) {
         script.flags |= PAM_SILENT;
+        return 1;
+    }
+    if (strcmp(words[0], "--disallow-null") == 0) {
+        script.flags |= PAM_DISALLOW_NULL_AUTHTOK;
         return 1;
     }
     if (words[1] == NULL) {
@@ -335,6 +360,8 @@ take_option(char **words)
         add_answer(read_file(words[1]));
     else if (strcmp(words[0], "--repeat") == 0)
         script.repeat = atoi(words[1]);
+    else if (strcmp(words[0], "--think") == 0)
+        script.think = atoi(words[1]);
     else if (strcmp(words[0], "--threads") == 0)
         script.threads = atoi(words[1]);
     else {
