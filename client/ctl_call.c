@@ -57,7 +57,7 @@ static const struct outcome {
     {SA_INTERNAL, SA_CTL_BROKEN, "the daemon's log has more under the request id"},
     {SA_NO_DAEMON, SA_CTL_UNAVAILABLE,
      "secauthd is not running: start it with `systemctl start secauthd`; `journalctl -u secauthd` says why "
-     "it stopped"},
+     "it stopped; meanwhile root repairs with `secauthctl --offline`"},
     {SA_CONNECTION, SA_CTL_UNAVAILABLE,
      "the daemon hung up or did not answer in time: it is busy, was stopped, or does not serve this user"},
     {SA_MALFORMED, SA_CTL_BROKEN, "the daemon is of another version, or the socket is not its own"},

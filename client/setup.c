@@ -15,14 +15,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define CONF         "/etc/secauth/secauthd.conf"
-#define SYSUSERS     "/usr/lib/sysusers.d/secauth.conf"
-#define TMPFILES     "/usr/lib/tmpfiles.d/secauth.conf"
-#define PROFILE      "/usr/share/pam-configs/secauth"
-#define START_TENTHS 100
+#define CONF     "/etc/secauth/secauthd.conf"
+#define SYSUSERS "/usr/lib/sysusers.d/secauth.conf"
+#define TMPFILES "/usr/lib/tmpfiles.d/secauth.conf"
+#define PROFILE  "/usr/share/pam-configs/secauth"
 
 extern char **environ;
 
@@ -150,55 +148,6 @@ make_user(void)
     return SA_CTL_OK;
 }
 
-static bool
-serves(void)
-{
-    return setup_run((const char *const[]){"secauthctl", "status", NULL}, NULL, true) == 0;
-}
-
-/* In the background, away from this terminal. */
-static bool
-start_by_itself(const char *path)
-{
-    pid_t child = fork();
-
-    if (child == 0) {
-        int nothing = open("/dev/null", O_RDWR);
-        setsid();
-        if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(nothing, STDOUT_FILENO) >= 0 &&
-            dup2(nothing, STDERR_FILENO) >= 0)
-            execl(path, path, (char *)NULL);
-        _exit(127);
-    }
-    return child > 0;
-}
-
-static enum sa_ctl_exit
-start_daemon(const struct setup *setup)
-{
-    static const struct timespec tenth = {.tv_nsec = 100000000};
-    bool started = false;
-
-    if (serves()) {
-        setup_say("daemon: it serves");
-        return SA_CTL_OK;
-    }
-    if (setup->daemon != NULL)
-        started = start_by_itself(setup->daemon);
-    else if (access("/run/systemd/system", F_OK) == 0)
-        started = setup_run((const char *const[]){"systemctl", "enable", "--now", "secauthd", NULL}, NULL,
-                            false) == 0;
-    else
-        return setup_stop("daemon: it does not run, and there is no systemd to start it",
-                          "start /usr/sbin/secauthd by your supervisor, or give --daemon /usr/sbin/secauthd");
-    for (int i = 0; started && i < START_TENTHS && !serves(); i++)
-        nanosleep(&tenth, NULL);
-    if (!started || !serves())
-        return setup_stop("daemon: it does not answer", "its log says why: journalctl -u secauthd");
-    setup_say("daemon: started, it serves");
-    return SA_CTL_OK;
-}
-
 static enum sa_ctl_exit
 show_keys(void)
 {
@@ -239,7 +188,7 @@ run(struct setup *setup)
     if (result == SA_CTL_OK)
         result = make_user();
     if (result == SA_CTL_OK)
-        result = start_daemon(setup);
+        result = setup_daemon(setup);
     if (result == SA_CTL_OK)
         result = show_keys();
     if (result == SA_CTL_OK)

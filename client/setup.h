@@ -28,6 +28,9 @@ char *setup_ask(const struct setup *setup, const char *question, const char *pre
  * status; 127. */
 int setup_run(const char *const argv[], const char *input, bool quiet);
 
+/* See to it that the daemon serves (setup_daemon.c). */
+SA_MUST_CHECK enum sa_ctl_exit setup_daemon(const struct setup *setup);
+
 /* Import from /etc/shadow (setup_import.c). */
 SA_MUST_CHECK enum sa_ctl_exit setup_import(struct setup *setup);
 

@@ -171,7 +171,7 @@ read_or_create(const char *path, uint32_t owner, bool may_create, uint8_t *ret_m
         return SA_STORAGE;
     }
     if (!may_create) {
-        *ret_why = "there is a store and no master key: bring the key back, or the sealed columns are lost";
+        *ret_why = "there is a store and no master key, and without it nobody can read what is sealed there";
         return SA_INVALID_ARGUMENT;
     }
     status = create_file(path, ret_master);

@@ -131,6 +131,8 @@ void sa_managed_commit(struct sa_managed *managed, const struct sa_work *batch);
 /* Instead: the file as it was. */
 void sa_managed_undo(struct sa_managed *managed, const struct sa_work *batch);
 bool sa_managed_has(struct sa_managed *managed, uint32_t uid);
+/* Whether the file, as the daemon before left it, has a uid in it. */
+bool sa_managed_names_people(const struct sa_managed *managed);
 
 /* ---- clients in memory ---- */
 

@@ -37,6 +37,11 @@
 #define SA_KEYS_MAX        64u
 #define SA_HOST_CLIENT     "host" /* the built-in client of logins */
 
+/* What to do where the store or its master key is gone for good. */
+#define SA_STORE_ADVICE                                                                                      \
+    "put a good copy in its place; or begin anew: move the store and /var/lib/secauth/managed away, then "   \
+    "run `secauthctl setup`"
+
 struct sa_store;
 
 struct sa_store_options {
@@ -215,6 +220,7 @@ struct sa_password_change {
     const char *spare_session; /* with end_sessions: this one goes on; NULL for none */
     bool end_sessions;
     bool keep_ageing; /* a rehash: changed_s and must_change stay as they are */
+    const struct sa_login_change *login; /* of the proof of the old one (store_login.h), in the same commit; or NULL */
 };
 
 /* SA_OK, SA_NOT_FOUND (no such user, or old_hash differs). */

@@ -130,6 +130,15 @@ write_file(const struct sa_managed *managed)
     return SA_OK;
 }
 
+bool
+sa_managed_names_people(const struct sa_managed *managed)
+{
+    struct stat stat_;
+
+    return managed->path != NULL && stat(managed->path, &stat_) == 0 &&
+           stat_.st_size > (off_t)sizeof(HEADER) - 1;
+}
+
 /* ---- with the commits; the writer alone changes memory, so it reads it without the lock ---- */
 
 static size_t

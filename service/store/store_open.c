@@ -68,6 +68,20 @@ make_file(const char *path, const char **ret_why)
     return good ? SA_OK : SA_STORAGE;
 }
 
+/*
+ * Nothing where a store should be, though people had records: what begins anew here would leave them to
+ * pam_unix and whatever older hashes it has.
+ */
+static enum sa_status
+check_begun(const struct sa_store *store, const char *path, const char **ret_why)
+{
+    struct stat stat_;
+    bool is_blank = stat(path, &stat_) != 0 ? errno == ENOENT : stat_.st_size == 0;
+
+    *ret_why = "the store is missing or empty, though people had records";
+    return is_blank && sa_managed_names_people(&store->managed) ? SA_INVALID_ARGUMENT : SA_OK;
+}
+
 static enum sa_status
 check_audit(struct sa_store *store, const char **ret_why)
 {
@@ -86,6 +100,8 @@ open_all(struct sa_store *store, const struct sa_store_options *options, const c
 {
     enum sa_status status = lock_store(store, options->path, ret_why);
 
+    if (status == SA_OK)
+        status = check_begun(store, options->path, ret_why);
     if (status == SA_OK)
         status = make_file(options->path, ret_why);
     if (status != SA_OK)

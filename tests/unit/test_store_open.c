@@ -115,6 +115,22 @@ a_newer_schema_is_refused_and_left_alone(void **state)
 }
 
 static void
+a_store_that_vanished_is_not_begun_anew_over_the_people_in_it(void **state)
+{
+    static const char WHY[] = "the store is missing or empty, though people had records";
+    struct fixture *fixture = *state;
+
+    write_file(fixture->managed, "secauth managed 1\n2001\n");
+    expect_refused(fixture, SA_INVALID_ARGUMENT, WHY);
+    assert_int_not_equal(access(fixture->path, F_OK), 0);
+    write_file(fixture->path, "");
+    expect_refused(fixture, SA_INVALID_ARGUMENT, WHY);
+    write_file(fixture->managed, "secauth managed 1\n");
+    fixture_open(fixture);
+    fixture_close(fixture);
+}
+
+static void
 a_link_is_not_followed(void **state)
 {
     struct fixture *fixture = *state;
@@ -241,6 +257,7 @@ main(void)
         TEST(a_file_that_is_no_database_is_refused),
         TEST(another_program_s_database_is_refused),
         TEST(a_newer_schema_is_refused_and_left_alone),
+        TEST(a_store_that_vanished_is_not_begun_anew_over_the_people_in_it),
         TEST(a_link_is_not_followed),
         TEST(the_files_are_the_daemon_s_alone),
         TEST(a_new_store_is_empty_and_says_so),
