@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "client/ctl.h"
+#include "proto/sockets.h"
 #include "service/auth/account.h"
 #include "service/auth/authority.h"
 #include "service/auth/policy.h"
@@ -40,16 +41,6 @@ fail(enum sa_ctl_exit result, const char *what, const char *why)
     return result;
 }
 
-/* The store, or the key that opens it. */
-static enum sa_ctl_exit
-fail_store(const char *what, const char *why)
-{
-    enum sa_ctl_exit result = fail(SA_CTL_UNAVAILABLE, what, why);
-
-    fprintf(stderr, "  what to do: %s\n", SA_STORE_ADVICE);
-    return result;
-}
-
 static enum sa_ctl_exit
 outcome(const struct offline *offline, enum sa_status status, const char *done)
 {
@@ -61,8 +52,8 @@ outcome(const struct offline *offline, enum sa_status status, const char *done)
     if (status == SA_NOT_FOUND)
         return fail(SA_CTL_NOT_FOUND, offline->name, "there is no such user");
     if (status == SA_INTERNAL)
-        return fail_store(offline->policy->conf.keys_master_key,
-                          "the store is sealed with another master key than this one");
+        return fail(SA_CTL_UNAVAILABLE, offline->policy->conf.keys_master_key,
+                    "the store is sealed with another master key" SA_STORE_ADVICE);
     return fail(SA_CTL_UNAVAILABLE, offline->policy->conf.store_path,
                 status == SA_STORAGE ? "cannot be written, nothing changed: look at the disk that holds it"
                                      : sa_status_row(status)->name);
@@ -191,13 +182,13 @@ open_store(struct offline *offline)
     if (access(conf->store_path, F_OK) != 0)
         return fail(SA_CTL_UNAVAILABLE, conf->store_path, "there is no store: a daemon has never run here");
     if (sa_keyring_open(conf->keys_master_key, geteuid(), false, &offline->keyring, &why) != SA_OK)
-        return fail_store(conf->keys_master_key, why);
+        return fail(SA_CTL_UNAVAILABLE, conf->keys_master_key, why);
     options.keyring = offline->keyring;
     enum sa_status status = sa_store_open(&options, &offline->store, &why);
     if (status == SA_ALREADY_EXISTS)
         return fail(SA_CTL_REFUSED, "the daemon runs",
                     "use secauthctl without --offline, or stop it first (systemctl stop secauthd)");
-    return status == SA_OK ? SA_CTL_OK : fail_store(conf->store_path, why);
+    return status == SA_OK ? SA_CTL_OK : fail(SA_CTL_UNAVAILABLE, conf->store_path, why);
 }
 
 static enum sa_ctl_exit

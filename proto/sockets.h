@@ -13,4 +13,9 @@
 
 #define SA_MANAGED_FILE "/var/lib/secauth/managed" /* mode 0644: the uids that have a record */
 
+/* What follows the reason where the store or its master key is gone for good. */
+#define SA_STORE_ADVICE                                                                                      \
+    "; put a good copy in its place, or begin anew: move the store and " SA_MANAGED_FILE                     \
+    " away, then run `secauthctl setup`"
+
 #endif

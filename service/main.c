@@ -48,16 +48,6 @@ refuse(const char *what, const char *why)
     return EXIT_START;
 }
 
-/* The store, or the key that opens it. */
-static enum exit_status
-refuse_store(const char *path, const char *why)
-{
-    enum exit_status status = refuse(path, why);
-
-    sa_log(SA_LOG_ERROR, "what to do: %s", SA_STORE_ADVICE);
-    return status;
-}
-
 /* ---- systemd ---- */
 
 /* sd_notify(3): a datagram to the socket that NOTIFY_SOCKET names, where there is one. */
@@ -227,7 +217,7 @@ open_store(struct daemon *daemon)
     /* Where there is a store, a missing key is a mistake: a new one would open nothing in it. */
     if (sa_keyring_open(conf->keys_master_key, daemon->identity.uid, is_first_start, &daemon->keyring,
                         &why) != SA_OK)
-        return refuse_store(conf->keys_master_key, why);
+        return refuse(conf->keys_master_key, why);
     if (conf->secauthd_admin_group[0] != '\0')
         admin_gid = (gid_t)strtoul(conf->secauthd_admin_group, NULL, 10);
     struct sa_store_options options = {.path = conf->store_path,
@@ -235,11 +225,8 @@ open_store(struct daemon *daemon)
                                        .keyring = daemon->keyring,
                                        .reserve = SA_STORE_RESERVE,
                                        .is_administrator = is_administrator};
-    enum sa_status status = sa_store_open(&options, &daemon->store, &why);
-    if (status == SA_ALREADY_EXISTS)
+    if (sa_store_open(&options, &daemon->store, &why) != SA_OK)
         return refuse(conf->store_path, why);
-    if (status != SA_OK)
-        return refuse_store(conf->store_path, why);
     if (sa_authority_new(conf, daemon->keyring, daemon->store, sa_clock_now(), &daemon->authority, &why) !=
         SA_OK)
         return refuse("rules", why);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "proto/sockets.h"
 #include "service/auth/inside.h"
 
 /* Keep a key: the newest in front, as they are published. */
@@ -90,8 +91,9 @@ sa_signing_start(struct sa_authority *authority, struct sa_now now, const char *
     enum sa_status status = load_stored(authority);
 
     if (status != SA_OK) {
-        *ret_why = status == SA_INTERNAL ? "the signing keys are sealed with another master key than this one"
-                                         : "the signing keys cannot be loaded";
+        *ret_why = status == SA_INTERNAL
+                       ? "the signing keys are sealed with another master key" SA_STORE_ADVICE
+                       : "the signing keys cannot be loaded";
         return status;
     }
     if (sa_signing_now(authority, now.wall_ms) == NULL) {

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/sockets.h"
 #include "service/crypto/encode.h"
 
 #define MASTER_LEN    32u
@@ -171,7 +172,7 @@ read_or_create(const char *path, uint32_t owner, bool may_create, uint8_t *ret_m
         return SA_STORAGE;
     }
     if (!may_create) {
-        *ret_why = "there is a store and no master key, and without it nobody can read what is sealed there";
+        *ret_why = "there is a store and no master key" SA_STORE_ADVICE;
         return SA_INVALID_ARGUMENT;
     }
     status = create_file(path, ret_master);

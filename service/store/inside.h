@@ -7,6 +7,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#include "proto/sockets.h"
 #include "service/store/sql.h"
 #include "service/store/store.h"
 

@@ -37,11 +37,6 @@
 #define SA_KEYS_MAX        64u
 #define SA_HOST_CLIENT     "host" /* the built-in client of logins */
 
-/* What to do where the store or its master key is gone for good. */
-#define SA_STORE_ADVICE                                                                                      \
-    "put a good copy in its place; or begin anew: move the store and /var/lib/secauth/managed away, then "   \
-    "run `secauthctl setup`"
-
 struct sa_store;
 
 struct sa_store_options {

@@ -1,6 +1,6 @@
 #include "service/store/inside.h"
 
-static const char IN_DOUBT[] = "the store cannot be read or written";
+static const char IN_DOUBT[] = "the store cannot be read or written" SA_STORE_ADVICE;
 
 static enum sa_status
 get_number(struct sa_sql *sql, const char *text, int64_t *ret_number)
@@ -63,7 +63,7 @@ sa_migrate(struct sa_sql *sql, const struct sa_migration *table, unsigned count,
     if (status == SA_OK)
         status = check_owner(sql, version);
     if (status == SA_INVALID_ARGUMENT)
-        *ret_why = "the file is not a store of secauth";
+        *ret_why = "the file is not a store of secauth" SA_STORE_ADVICE;
     if (status != SA_OK)
         return status;
     if (version < 0 || version > (int64_t)count) {

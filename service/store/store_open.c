@@ -78,7 +78,7 @@ check_begun(const struct sa_store *store, const char *path, const char **ret_why
     struct stat stat_;
     bool is_blank = stat(path, &stat_) != 0 ? errno == ENOENT : stat_.st_size == 0;
 
-    *ret_why = "the store is missing or empty, though people had records";
+    *ret_why = "the store is missing or empty, though people had records" SA_STORE_ADVICE;
     return is_blank && sa_managed_names_people(&store->managed) ? SA_INVALID_ARGUMENT : SA_OK;
 }
 
@@ -88,8 +88,9 @@ check_audit(struct sa_store *store, const char **ret_why)
     uint64_t sequence;
     enum sa_status status = sa_audit_verify(store->writer.sql, CHECKED_RECORDS, &sequence);
 
-    *ret_why = status == SA_INTERNAL ? "the audit log is not what was written: a record is missing or altered"
-                                     : "the audit log cannot be read";
+    *ret_why = status == SA_INTERNAL
+                   ? "the audit log is not what was written: a record is missing or altered" SA_STORE_ADVICE
+                   : "the audit log cannot be read" SA_STORE_ADVICE;
     if (status == SA_OK)
         atomic_store(&store->sequence, sequence);
     return status;
@@ -107,8 +108,8 @@ open_all(struct sa_store *store, const struct sa_store_options *options, const c
     if (status != SA_OK)
         return status;
     status = sa_sql_open(options->path, options->vfs, SA_SQL_WRITER, &store->writer.sql);
-    *ret_why =
-        status == SA_INVALID_ARGUMENT ? "the file is not a store of secauth" : "the store cannot be opened";
+    *ret_why = status == SA_INVALID_ARGUMENT ? "the file is not a store of secauth" SA_STORE_ADVICE
+                                             : "the store cannot be opened" SA_STORE_ADVICE;
     if (status == SA_OK)
         status =
             sa_migrate(store->writer.sql, sa_migrations, sa_migration_count, &store->schema_version, ret_why);
@@ -162,6 +163,8 @@ sa_store_open(const struct sa_store_options *options, struct sa_store **ret_stor
         status = open_all(store, options, ret_why);
     if (status == SA_OK)
         *ret_store = sa_store_take(&store);
+    else if (status == SA_STORAGE && sa_disk_stage(store) != SA_DISK_NORMAL)
+        *ret_why = "cannot be opened: look at the disk that holds it, which is full or fails";
     return status;
 }
 

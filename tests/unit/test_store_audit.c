@@ -147,7 +147,8 @@ expect_refused(struct fixture *fixture)
     const char *why = NULL;
 
     assert_int_equal(fixture_try_open(fixture, &why), SA_INTERNAL);
-    assert_string_equal(why, "the audit log is not what was written: a record is missing or altered");
+    assert_string_equal(
+        why, "the audit log is not what was written: a record is missing or altered" SA_STORE_ADVICE);
 }
 
 /* ---- tests ---- */

@@ -87,7 +87,7 @@ a_file_that_is_no_database_is_refused(void **state)
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
     write_file(fixture->path, text);
-    expect_refused(fixture, SA_INVALID_ARGUMENT, "the file is not a store of secauth");
+    expect_refused(fixture, SA_INVALID_ARGUMENT, "the file is not a store of secauth" SA_STORE_ADVICE);
 }
 
 static void
@@ -96,9 +96,9 @@ another_program_s_database_is_refused(void **state)
     struct fixture *fixture = *state;
 
     run_script(fixture->path, "CREATE TABLE theirs (x)");
-    expect_refused(fixture, SA_INVALID_ARGUMENT, "the file is not a store of secauth");
+    expect_refused(fixture, SA_INVALID_ARGUMENT, "the file is not a store of secauth" SA_STORE_ADVICE);
     run_script(fixture->path, "PRAGMA user_version = 1");
-    expect_refused(fixture, SA_INVALID_ARGUMENT, "the file is not a store of secauth");
+    expect_refused(fixture, SA_INVALID_ARGUMENT, "the file is not a store of secauth" SA_STORE_ADVICE);
 }
 
 static void
@@ -117,7 +117,7 @@ a_newer_schema_is_refused_and_left_alone(void **state)
 static void
 a_store_that_vanished_is_not_begun_anew_over_the_people_in_it(void **state)
 {
-    static const char WHY[] = "the store is missing or empty, though people had records";
+    static const char WHY[] = "the store is missing or empty, though people had records" SA_STORE_ADVICE;
     struct fixture *fixture = *state;
 
     write_file(fixture->managed, "secauth managed 1\n2001\n");
