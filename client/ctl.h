@@ -113,6 +113,11 @@ SA_MUST_CHECK enum sa_ctl_exit sa_ctl_call(struct sa_ctl *ctl, const ProtobufCSe
                                            const char *rpc, const ProtobufCMessage *request,
                                            json_t **ret_reply);
 
+/* The same; with `quiet` a daemon that is away (SA_CTL_UNAVAILABLE) is not explained: it was before. */
+SA_MUST_CHECK enum sa_ctl_exit sa_ctl_try(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service,
+                                          const char *rpc, const ProtobufCMessage *request, bool quiet,
+                                          json_t **ret_reply);
+
 /*
  * The same for an rpc whose response says no more than `accepted`; says `done` (printf) when it was, or
  * prints {"accepted": true}.
@@ -222,6 +227,21 @@ SA_MUST_CHECK enum sa_ctl_exit sa_ctl_read_secret_file(const char *path, struct 
 
 /* The payload of a JWT, not verified. NULL where it is none; the caller releases it. */
 json_t *sa_ctl_claims(const char *token, size_t len);
+
+/* ---- a token in a file (ctl_token_file.c) ---- */
+
+/*
+ * Keep what IssueAttestedToken gives in a file of mode 0600, fresh, until SIGTERM, SIGINT or SIGHUP; then
+ * take the file away.
+ *
+ *   request  an IssueAttestedTokenRequest.
+ *   path     its directory must be this user's, writable by nobody else, with no symbolic link on the way.
+ *
+ * Returns SA_CTL_OK after a signal; SA_CTL_REFUSED where the session has ended; what else waiting does not
+ * mend. A daemon that is away is asked again after 1 s, doubling to 30 s.
+ */
+SA_MUST_CHECK enum sa_ctl_exit sa_ctl_token_keep(struct sa_ctl *ctl, const ProtobufCMessage *request,
+                                                 const char *path);
 
 /* ---- the commands ---- */
 

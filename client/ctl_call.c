@@ -139,8 +139,8 @@ call(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service, const char *
 }
 
 enum sa_ctl_exit
-sa_ctl_call(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service, const char *rpc,
-            const ProtobufCMessage *request, json_t **ret_reply)
+sa_ctl_try(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service, const char *rpc,
+           const ProtobufCMessage *request, bool quiet, json_t **ret_reply)
 {
     struct sa_call_error error = {0};
     ProtobufCMessage *reply;
@@ -149,6 +149,10 @@ sa_ctl_call(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service, const
     if (arena == NULL)
         return sa_ctl_no_memory();
     enum sa_status status = call(ctl, service, rpc, request, arena, &reply, &error);
+    const char *advice;
+    enum sa_ctl_exit result = sa_ctl_outcome(status, &advice);
+    if (status != SA_OK && quiet && result == SA_CTL_UNAVAILABLE)
+        return result;
     if (status != SA_OK)
         return explain(ctl, status, &error);
     json_t *object = sa_ctl_json(reply);
@@ -156,6 +160,13 @@ sa_ctl_call(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service, const
         return sa_ctl_no_memory();
     *ret_reply = object;
     return SA_CTL_OK;
+}
+
+enum sa_ctl_exit
+sa_ctl_call(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service, const char *rpc,
+            const ProtobufCMessage *request, json_t **ret_reply)
+{
+    return sa_ctl_try(ctl, service, rpc, request, false, ret_reply);
 }
 
 enum sa_ctl_exit

@@ -152,7 +152,7 @@ static const struct sa_ctl_row table[] = {
     {"client delete", "ID", "Delete a client; its sessions and tokens end.", sa_ctl_client_delete},
     {"client audience allow", "ID AUDIENCE --scopes SCOPE,... [--group G]", "Let a client ask for tokens for an audience.", sa_ctl_client_audience_allow},
     {"client audience remove", "ID AUDIENCE", "Take an audience away from a client.", sa_ctl_client_audience_remove},
-    {"token", "--audience AUDIENCE... [--scope SCOPES] [--session ID] [--claims]", "Get a token for the login session that this process belongs to.", sa_ctl_token},
+    {"token", "--audience AUDIENCE... [--scope SCOPES] [--session ID] [--claims | --file FILE]", "Get a token for the login session that this process belongs to.", sa_ctl_token},
     {"token issue", "--client ID --secret-file FILE --audience AUDIENCE... [--scope SCOPES] [--claims]", "Get a token for a client itself.", sa_ctl_token_issue},
     {"token refresh", "--client ID [--secret-file FILE] [--audience AUDIENCE]... [--scope SCOPES] [--claims]", "Present the refresh token on standard input, and print the new pair.", sa_ctl_token_refresh},
     {"token introspect", "[--client ID --secret-file FILE]", "Ask what the token on standard input is worth now.", sa_ctl_token_introspect},

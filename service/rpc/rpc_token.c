@@ -12,7 +12,10 @@
 #include "service/auth/token.h"
 #include "service/rpc/shared.h"
 
-/* A request that an authenticated client or a session may not make: recorded under the status's own name. */
+/*
+ * A request that an authenticated client or a session may not make: recorded under the reason that its record
+ * has, else under the status's own name.
+ */
 static enum sa_status
 refuse(struct sa_call *call, struct sa_audit *record, enum sa_status status)
 {
@@ -20,7 +23,8 @@ refuse(struct sa_call *call, struct sa_audit *record, enum sa_status status)
         status != SA_SESSION_INVALID && status != SA_INVALID_GRANT)
         return status;
     record->outcome = SA_OUTCOME_DENIED;
-    record->reason = sa_status_row(status)->reason;
+    if (record->reason == NULL)
+        record->reason = sa_status_row(status)->reason;
     return rpc_denied(call, record, status);
 }
 
@@ -94,15 +98,21 @@ rpc_token_issue(struct sa_call *call, const Secauth__V1__IssueTokenRequest *requ
 
 /* ---- IssueAttestedToken: the kernel says which uid asks, the id says which of its sessions ---- */
 
-/* The session and its person, or SA_SESSION_INVALID: one for unknown, ended and somebody else's. */
+/*
+ * The session and its person, or SA_SESSION_INVALID: one for unknown, ended and somebody else's.
+ * *ret_reason: the record's, where the status does not say it all.
+ */
 static enum sa_status
-attest(struct sa_call *call, const char *id, struct sa_session *ret_session, struct sa_user **ret_user)
+attest(struct sa_call *call, const char *id, struct sa_session *ret_session, struct sa_user **ret_user,
+       const char **ret_reason)
 {
     if (!call->caller.has_uid || !sa_name_is_id(sa_bytes_of(id)))
         return SA_SESSION_INVALID;
     /* A container may have the uid of a person of ours without being theirs. */
-    if (!sa_process_is_here(call->caller.pid))
+    if (!sa_process_is_here(call->caller.pid)) {
+        *ret_reason = "OTHER_PID_NAMESPACE";
         return SA_SESSION_INVALID;
+    }
     enum sa_status status = sa_store_session_live(call->authority->store, id, call->now.wall_ms, ret_session);
     if (status == SA_OK)
         status = sa_store_user_by_subject(call->authority->store, ret_session->subject, ret_user);
@@ -131,7 +141,7 @@ rpc_token_issue_attested(struct sa_call *call, const Secauth__V1__IssueAttestedT
     call->retry_ms = sa_buckets_wait(call->authority->buckets, &call->source, call->now.boot_ms);
     if (call->retry_ms > 0)
         return SA_RATE_LIMITED;
-    status = attest(call, request->session_id, &session, &user);
+    status = attest(call, request->session_id, &session, &user, &record.reason);
     if (status != SA_OK) {
         call->counts_against_source = status == SA_SESSION_INVALID;
         record.session_id = sa_name_is_id(sa_bytes_of(request->session_id)) ? request->session_id : NULL;
