@@ -133,6 +133,15 @@ user_export(struct offline *offline)
 }
 
 static enum sa_ctl_exit
+mfa_remove(struct offline *offline)
+{
+    struct sa_audit record = record_of(offline, SA_EVENT_FACTOR_REMOVE);
+
+    return outcome(offline, sa_store_factors_remove(offline->store, offline->user->subject, &record),
+                   "there is no second factor now");
+}
+
+static enum sa_ctl_exit
 lockout_clear(struct offline *offline)
 {
     struct sa_audit record = record_of(offline, SA_EVENT_LOCKOUT_CLEAR);
@@ -149,10 +158,13 @@ static const struct command {
     bool has_name;
     enum sa_ctl_exit (*run)(struct offline *offline);
 } commands[] = {
+    /* clang-format off */
     {"user", "passwd", true, user_passwd},
     {"user", "enable", true, user_enable},
     {"user", "export", true, user_export},
+    {"mfa", "remove", true, mfa_remove},
     {"lockout", "clear", false, lockout_clear},
+    /* clang-format on */
 };
 
 /* ---- in the daemon's place ---- */
@@ -239,6 +251,7 @@ static const char usage[] =
     "  user passwd NAME [--must-change]   set a password, read like that of `secauthctl user passwd`\n"
     "  user enable NAME                   enable a user\n"
     "  user export NAME                   print a line of shadow(5)\n"
+    "  mfa remove NAME                    remove every second factor of a user\n"
     "  lockout clear                      forget every count of failures\n";
 
 static const struct command *

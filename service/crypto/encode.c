@@ -59,6 +59,23 @@ sa_base64_decode(struct sa_bytes text, uint8_t *ret_data, size_t size, size_t *r
 }
 
 void
+sa_base32(struct sa_bytes from, char *ret_text)
+{
+    static const char LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    uint32_t bits = 0;
+    unsigned held = 0;
+
+    for (size_t i = 0; i < from.len; i++) {
+        bits = (bits << 8 | from.data[i]) & 0xfff; /* never more than four bits are left over */
+        for (held += 8; held >= 5; held -= 5)
+            *ret_text++ = LETTERS[bits >> (held - 5) & 31];
+    }
+    if (held > 0)
+        *ret_text++ = LETTERS[bits << (5 - held) & 31];
+    *ret_text = '\0';
+}
+
+void
 sa_hex(struct sa_bytes from, char *ret_text)
 {
     sodium_bin2hex(ret_text, 2 * from.len + 1, from.data, from.len);

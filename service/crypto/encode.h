@@ -31,6 +31,10 @@ SA_MUST_CHECK enum sa_status sa_base64url_decode(struct sa_bytes text, uint8_t *
 SA_MUST_CHECK enum sa_status sa_base64_decode(struct sa_bytes text, uint8_t *ret_data, size_t size,
                                               size_t *ret_len);
 
+/* base32 (RFC 4648 section 6) without padding; ret_text has SA_BASE32_LEN(from.len) + 1 bytes. */
+#define SA_BASE32_LEN(len) (((len)*8 + 4) / 5)
+void sa_base32(struct sa_bytes from, char *ret_text);
+
 /* Lower-case hexadecimal; ret_text has 2 * from.len + 1 bytes. */
 void sa_hex(struct sa_bytes from, char *ret_text);
 

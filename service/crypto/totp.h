@@ -5,6 +5,8 @@
 #include "proto/bytes.h"
 #include "proto/status.h"
 
+#define SA_TOTP_DIGITS_MIN 6u
+#define SA_TOTP_DIGITS_MIN 6u
 #define SA_TOTP_DIGITS_MAX 8u
 
 enum sa_totp_algorithm { SA_TOTP_SHA1 = 1, SA_TOTP_SHA256 = 2, SA_TOTP_SHA512 = 3 };

@@ -8,15 +8,19 @@
 
 /* ---- within a login's transaction ---- */
 
+/* Codes that are tried at once are judged before any of them is counted: the one that is good must come in time.
+ */
 static enum sa_status
 spend_step(struct sa_sql *sql, const struct sa_factor_use *use)
 {
     static const char SPEND[] =
-        "UPDATE totp SET last_step = ?2 WHERE subject = ?1 AND armed = 1 AND last_step < ?2";
+        "UPDATE totp SET last_step = ?2 WHERE subject = ?1 AND armed = 1 AND last_step < ?2 "
+        "AND (SELECT coalesce(max(failures), 0) FROM wrong_codes WHERE subject = ?1) < ?3";
 
     SA_QUERY(query, sql, SPEND);
     sa_put_text(&query, use->subject);
     sa_put_int(&query, use->step);
+    sa_put_int(&query, use->failures_max);
     return sa_query_run_found(&query);
 }
 
@@ -141,11 +145,12 @@ sa_store_factors(struct sa_store *store, const char *subject, struct sa_factors_
 /* ---- changes ---- */
 
 struct change {
+    const struct sa_keyring *keyring;
     const char *subject;
     const struct sa_totp *totp;
     uint8_t sealed[SA_TOTP_KEY_MAX + SA_SEAL_OVERHEAD];
-    int64_t step;
-    int64_t now_s;
+    const struct sa_totp_arming *arming;
+    const struct sa_factor_use *current;
     const uint8_t (*macs)[SA_MAC_LEN];
 };
 
@@ -189,39 +194,6 @@ sa_store_totp_enroll(struct sa_store *store, const char *subject, const struct s
     return sa_store_write(store, &work);
 }
 
-/* The key that was in force goes; so do the wrong codes, which were guesses at that one. */
-static enum sa_status
-arm(struct sa_sql *sql, struct sa_work *work)
-{
-    static const char OLD[] =
-        "DELETE FROM totp WHERE subject = ?1 AND armed = 1 "
-        "AND EXISTS (SELECT 1 FROM totp AS waits WHERE waits.subject = ?1 AND waits.armed = 0)";
-    static const char ARM[] =
-        "UPDATE totp SET armed = 1, armed_s = ?2, last_step = ?3 WHERE subject = ?1 AND armed = 0";
-    static const char CLEAR[] = "DELETE FROM wrong_codes WHERE subject = ?";
-    const struct change *change = work->context;
-    enum sa_status status = run_for(sql, OLD, change->subject);
-
-    if (status != SA_OK)
-        return status;
-    SA_QUERY(query, sql, ARM);
-    sa_put_text(&query, change->subject);
-    sa_put_int(&query, change->now_s);
-    sa_put_int(&query, change->step);
-    status = sa_query_run_found(&query);
-    return status == SA_OK ? run_for(sql, CLEAR, change->subject) : status;
-}
-
-enum sa_status
-sa_store_totp_arm(struct sa_store *store, const char *subject, int64_t step, int64_t now_s,
-                  const struct sa_audit *audit)
-{
-    struct change change = {.subject = subject, .step = step, .now_s = now_s};
-    struct sa_work work = sa_work(arm, &change, audit);
-
-    return sa_store_write(store, &work);
-}
-
 static enum sa_status
 remove_recovery(struct sa_sql *sql, const char *subject)
 {
@@ -231,11 +203,10 @@ remove_recovery(struct sa_sql *sql, const char *subject)
 }
 
 static enum sa_status
-set_recovery(struct sa_sql *sql, struct sa_work *work)
+replace_recovery(struct sa_sql *sql, const struct change *change)
 {
     static const char ADD[] = "INSERT INTO recovery_codes (subject, mac) SELECT subject, ?2 FROM users "
                               "WHERE subject = ?1";
-    const struct change *change = work->context;
     enum sa_status status = remove_recovery(sql, change->subject);
 
     for (unsigned i = 0; i < SA_RECOVERY_CODES && status == SA_OK; i++) {
@@ -247,11 +218,87 @@ set_recovery(struct sa_sql *sql, struct sa_work *work)
     return status;
 }
 
+/* Another enrolment may have begun since the code was judged: its key was never shown to whoever typed that.
+ */
+static enum sa_status
+check_waits(struct sa_sql *sql, const struct change *change)
+{
+    const struct sa_totp *judged = change->arming->pending;
+    struct sa_factors_state state = {.has_totp = false};
+    const struct factors factors = {change->keyring, change->subject, &state};
+    enum sa_status status = read_totp(sql, &factors);
+
+    bool same = state.has_pending && state.pending.algorithm == judged->algorithm &&
+                state.pending.digits == judged->digits &&
+                sa_secret_equal(sa_bytes(state.pending.key, state.pending.key_len),
+                                sa_bytes(judged->key, judged->key_len));
+    sa_wipe(&state, sizeof(state));
+    if (status != SA_OK)
+        return status;
+    return same ? SA_OK : SA_NOT_FOUND;
+}
+
+/* The key that was in force goes; so do the wrong codes, which were guesses at that one. */
+static enum sa_status
+replace_armed(struct sa_sql *sql, const struct change *change)
+{
+    static const char OLD[] = "DELETE FROM totp WHERE subject = ? AND armed = 1";
+    static const char ARM[] =
+        "UPDATE totp SET armed = 1, armed_s = ?2, last_step = ?3 WHERE subject = ?1 AND armed = 0";
+    static const char CLEAR[] = "DELETE FROM wrong_codes WHERE subject = ?";
+    enum sa_status status = run_for(sql, OLD, change->subject);
+
+    if (status != SA_OK)
+        return status;
+    SA_QUERY(query, sql, ARM);
+    sa_put_text(&query, change->subject);
+    sa_put_int(&query, change->arming->now_s);
+    sa_put_int(&query, change->arming->step);
+    status = sa_query_run_found(&query);
+    return status == SA_OK ? run_for(sql, CLEAR, change->subject) : status;
+}
+
+static enum sa_status
+arm(struct sa_sql *sql, struct sa_work *work)
+{
+    const struct change *change = work->context;
+    enum sa_status status = check_waits(sql, change);
+
+    if (status == SA_OK && change->current != NULL)
+        status = sa_factor_use(sql, change->current);
+    if (status == SA_OK)
+        status = replace_armed(sql, change);
+    return status == SA_OK && change->macs != NULL ? replace_recovery(sql, change) : status;
+}
+
 enum sa_status
-sa_store_recovery_set(struct sa_store *store, const char *subject,
+sa_store_totp_arm(struct sa_store *store, const char *subject, const struct sa_totp_arming *arming,
+                  const struct sa_audit *audit)
+{
+    struct change change = {.keyring = store->keyring,
+                            .subject = subject,
+                            .arming = arming,
+                            .current = arming->current,
+                            .macs = arming->macs};
+    struct sa_work work = sa_work(arm, &change, audit);
+
+    return sa_store_write(store, &work);
+}
+
+static enum sa_status
+set_recovery(struct sa_sql *sql, struct sa_work *work)
+{
+    const struct change *change = work->context;
+    enum sa_status status = change->current == NULL ? SA_OK : sa_factor_use(sql, change->current);
+
+    return status == SA_OK ? replace_recovery(sql, change) : status;
+}
+
+enum sa_status
+sa_store_recovery_set(struct sa_store *store, const char *subject, const struct sa_factor_use *current,
                       const uint8_t macs[SA_RECOVERY_CODES][SA_MAC_LEN], const struct sa_audit *audit)
 {
-    struct change change = {.subject = subject, .macs = macs};
+    struct change change = {.subject = subject, .current = current, .macs = macs};
     struct sa_work work = sa_work(set_recovery, &change, audit);
 
     return sa_store_write(store, &work);

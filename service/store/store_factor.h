@@ -8,6 +8,8 @@
 #include "service/crypto/totp.h"
 #include "service/store/store.h"
 
+struct sa_factor_use; /* store/store_login.h */
+
 #define SA_TOTP_KEY_MIN   16u
 #define SA_TOTP_KEY_MAX   64u
 #define SA_RECOVERY_CODES 10u
@@ -38,11 +40,24 @@ SA_MUST_CHECK enum sa_status sa_store_factors(struct sa_store *store, const char
  */
 SA_MUST_CHECK enum sa_status sa_store_totp_enroll(struct sa_store *store, const char *subject,
                                                   const struct sa_totp *totp, const struct sa_audit *audit);
-/* Arm the one that waits; `step` is the one of its first code, spent by that. SA_OK or SA_NOT_FOUND. */
-SA_MUST_CHECK enum sa_status sa_store_totp_arm(struct sa_store *store, const char *subject, int64_t step,
-                                               int64_t now_s, const struct sa_audit *audit);
-/* Replace the recovery codes. */
+/* What arms a key. */
+struct sa_totp_arming {
+    const struct sa_totp *pending; /* whose code was judged: it must be the one that waits still */
+    int64_t step;                  /* of that code, spent by it */
+    int64_t now_s;
+    const struct sa_factor_use *current; /* what proved the factors in force, spent likewise; NULL: nothing */
+    const uint8_t (*macs)[SA_MAC_LEN];   /* SA_RECOVERY_CODES new recovery codes; NULL: they stay */
+};
+/*
+ * Arm the one that waits, in place of one that is armed. SA_OK; SA_NOT_FOUND where another one waits by now,
+ * or none, or `current` was used already: nothing is changed and nothing recorded.
+ */
+SA_MUST_CHECK enum sa_status sa_store_totp_arm(struct sa_store *store, const char *subject,
+                                               const struct sa_totp_arming *arming,
+                                               const struct sa_audit *audit);
+/* Replace the recovery codes. `current` and SA_NOT_FOUND as above; SA_NOT_FOUND for no such user, too. */
 SA_MUST_CHECK enum sa_status sa_store_recovery_set(struct sa_store *store, const char *subject,
+                                                   const struct sa_factor_use *current,
                                                    const uint8_t macs[SA_RECOVERY_CODES][SA_MAC_LEN],
                                                    const struct sa_audit *audit);
 /* Remove all of it. SA_OK, also where there was nothing. */

@@ -26,7 +26,7 @@ static enum sa_status
 use_step(struct fixture *fixture, const char *subject, int64_t step)
 {
     struct sa_login_change change = {.has_factor = true,
-                                     .factor = {.subject = subject, .is_totp = true, .step = step}};
+                                     .factor = {.subject = subject, .is_totp = true, .step = step, .failures_max = 3}};
 
     return login(fixture, &change);
 }
@@ -54,21 +54,23 @@ arm(struct fixture *fixture, const char *subject, int64_t step)
     struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_ARM);
 
     assert_int_equal(sa_store_totp_enroll(fixture->store, subject, &TOTP, &audit), SA_OK);
-    assert_int_equal(sa_store_totp_arm(fixture->store, subject, step, 7, &audit), SA_OK);
+    struct sa_totp_arming arming = {.pending = &TOTP, .step = step, .now_s = 7};
+    assert_int_equal(sa_store_totp_arm(fixture->store, subject, &arming, &audit), SA_OK);
 }
 
 static void
 nothing_is_kept_for_a_user_that_is_not_there(void **state)
 {
     struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_ENROLL);
+    struct sa_totp_arming arming = {.pending = &TOTP, .step = 1, .now_s = 7};
     uint8_t macs[SA_RECOVERY_CODES][SA_MAC_LEN] = {{0}};
     struct fixture *fixture = *state;
 
     assert_int_equal(sa_store_totp_enroll(fixture->store, "nobody", &TOTP, &audit), SA_NOT_FOUND);
     assert_int_equal(
-        sa_store_recovery_set(fixture->store, "nobody", (const uint8_t(*)[SA_MAC_LEN])macs, &audit),
+        sa_store_recovery_set(fixture->store, "nobody", NULL, (const uint8_t(*)[SA_MAC_LEN])macs, &audit),
         SA_NOT_FOUND);
-    assert_int_equal(sa_store_totp_arm(fixture->store, "nobody", 1, 7, &audit), SA_NOT_FOUND);
+    assert_int_equal(sa_store_totp_arm(fixture->store, "nobody", &arming, &audit), SA_NOT_FOUND);
 }
 
 static void
@@ -89,13 +91,14 @@ a_key_of_another_length_is_refused(void **state)
 static void
 arming_without_an_enrolment_leaves_the_armed_key(void **state)
 {
+    struct sa_totp_arming arming = {.pending = &TOTP, .step = 11, .now_s = 7};
     struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_ARM);
     struct fixture *fixture = *state;
     char subject[SA_ID_LEN + 1];
 
     assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
     arm(fixture, subject, 10);
-    assert_int_equal(sa_store_totp_arm(fixture->store, subject, 11, 7, &audit), SA_NOT_FOUND);
+    assert_int_equal(sa_store_totp_arm(fixture->store, subject, &arming, &audit), SA_NOT_FOUND);
     assert_true(factors(fixture, subject).has_totp);
 }
 
@@ -117,6 +120,26 @@ a_step_is_accepted_once_and_none_before_it(void **state)
 }
 
 static void
+a_code_that_comes_after_too_many_wrong_ones_is_too_late(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sa_login_change wrong = {.has_pair = false};
+    char subject[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    arm(fixture, subject, 10);
+    wrong.wrong_code_subject = subject;
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(login(fixture, &wrong), SA_OK);
+    assert_int_equal(use_step(fixture, subject, 11), SA_OK);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(login(fixture, &wrong), SA_OK);
+    assert_int_equal(use_step(fixture, subject, 12), SA_NOT_FOUND);
+    assert_int_equal(factors(fixture, subject).totp.last_step, 11);
+    assert_int_equal(factors(fixture, subject).failures, 3);
+}
+
+static void
 a_recovery_code_is_good_once_and_clears_the_wrong_codes(void **state)
 {
     struct sa_audit audit = sa_audit(SA_EVENT_RECOVERY_CODES);
@@ -128,7 +151,8 @@ a_recovery_code_is_good_once_and_clears_the_wrong_codes(void **state)
     for (unsigned i = 0; i < SA_RECOVERY_CODES; i++)
         macs[i][0] = (uint8_t)i;
     assert_int_equal(
-        sa_store_recovery_set(fixture->store, subject, (const uint8_t(*)[SA_MAC_LEN])macs, &audit), SA_OK);
+        sa_store_recovery_set(fixture->store, subject, NULL, (const uint8_t(*)[SA_MAC_LEN])macs, &audit),
+        SA_OK);
     struct sa_login_change wrong = {.wrong_code_subject = subject};
     assert_int_equal(login(fixture, &wrong), SA_OK);
     assert_int_equal(login(fixture, &wrong), SA_OK);
@@ -139,7 +163,8 @@ a_recovery_code_is_good_once_and_clears_the_wrong_codes(void **state)
     assert_int_equal(factors(fixture, subject).recovery_codes, SA_RECOVERY_CODES - 1);
     assert_int_equal(use_recovery(fixture, subject, macs[3]), SA_NOT_FOUND);
     assert_int_equal(
-        sa_store_recovery_set(fixture->store, subject, (const uint8_t(*)[SA_MAC_LEN])macs, &audit), SA_OK);
+        sa_store_recovery_set(fixture->store, subject, NULL, (const uint8_t(*)[SA_MAC_LEN])macs, &audit),
+        SA_OK);
     assert_int_equal(factors(fixture, subject).recovery_codes, SA_RECOVERY_CODES);
 }
 
@@ -162,7 +187,8 @@ a_key_comes_back_as_it_was_and_the_armed_one_stays_until_then(void **state)
     assert_memory_equal(has.pending.key, next.key, next.key_len);
     assert_int_equal(has.totp.last_step, 10);
 
-    assert_int_equal(sa_store_totp_arm(fixture->store, subject, 20, 8, &audit), SA_OK);
+    struct sa_totp_arming arming = {.pending = &next, .step = 20, .now_s = 8};
+    assert_int_equal(sa_store_totp_arm(fixture->store, subject, &arming, &audit), SA_OK);
     has = factors(fixture, subject);
     assert_true(has.has_totp && !has.has_pending);
     assert_int_equal(has.totp.digits, 6);
@@ -170,6 +196,56 @@ a_key_comes_back_as_it_was_and_the_armed_one_stays_until_then(void **state)
 
     assert_int_equal(sa_store_factors_remove(fixture->store, subject, &audit), SA_OK);
     assert_false(factors(fixture, subject).has_totp);
+}
+
+/* Two enrolments at once: the code was judged by a key that waits no more. */
+static void
+a_key_that_was_replaced_meanwhile_is_not_armed_by_the_other_ones_code(void **state)
+{
+    struct sa_totp_arming arming = {.pending = &TOTP, .step = 5, .now_s = 7};
+    struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_ENROLL);
+    struct fixture *fixture = *state;
+    struct sa_totp other = TOTP;
+    char subject[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    other.key[19] ^= 1;
+    assert_int_equal(sa_store_totp_enroll(fixture->store, subject, &TOTP, &audit), SA_OK);
+    assert_int_equal(sa_store_totp_enroll(fixture->store, subject, &other, &audit), SA_OK);
+    assert_int_equal(sa_store_totp_arm(fixture->store, subject, &arming, &audit), SA_NOT_FOUND);
+    assert_false(factors(fixture, subject).has_totp);
+    assert_true(factors(fixture, subject).has_pending);
+}
+
+static void
+a_proof_that_was_used_meanwhile_changes_nothing(void **state)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_ARM);
+    uint8_t macs[SA_RECOVERY_CODES][SA_MAC_LEN] = {{0}};
+    const uint8_t(*codes)[SA_MAC_LEN] = (const uint8_t(*)[SA_MAC_LEN])macs;
+    struct fixture *fixture = *state;
+    char subject[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    arm(fixture, subject, 10);
+    struct sa_factor_use used = {.subject = subject, .is_totp = true, .step = 10, .failures_max = 3};
+    struct sa_totp_arming arming = {.pending = &TOTP, .step = 11, .current = &used, .macs = codes};
+    assert_int_equal(sa_store_totp_enroll(fixture->store, subject, &TOTP, &audit), SA_OK);
+    assert_int_equal(sa_store_totp_arm(fixture->store, subject, &arming, &audit), SA_NOT_FOUND);
+    assert_int_equal(sa_store_recovery_set(fixture->store, subject, &used, codes, &audit), SA_NOT_FOUND);
+    assert_int_equal(factors(fixture, subject).totp.last_step, 10);
+    assert_int_equal(factors(fixture, subject).recovery_codes, 0);
+    assert_true(factors(fixture, subject).has_pending);
+
+    used.step = 11;
+    for (unsigned i = 0; i < SA_RECOVERY_CODES; i++)
+        macs[i][0] = (uint8_t)i;
+    assert_int_equal(sa_store_recovery_set(fixture->store, subject, &used, codes, &audit), SA_OK);
+    assert_int_equal(use_step(fixture, subject, 11), SA_NOT_FOUND); /* it paid for the recovery codes */
+    used = (struct sa_factor_use){.subject = subject, .recovery_mac = macs[0]};
+    arming.macs = NULL;
+    assert_int_equal(sa_store_totp_arm(fixture->store, subject, &arming, &audit), SA_OK);
+    assert_int_equal(factors(fixture, subject).recovery_codes, SA_RECOVERY_CODES - 1);
 }
 
 int
@@ -181,8 +257,11 @@ main(void)
         TEST(a_key_of_another_length_is_refused),
         TEST(arming_without_an_enrolment_leaves_the_armed_key),
         TEST(a_step_is_accepted_once_and_none_before_it),
+        TEST(a_code_that_comes_after_too_many_wrong_ones_is_too_late),
         TEST(a_recovery_code_is_good_once_and_clears_the_wrong_codes),
         TEST(a_key_comes_back_as_it_was_and_the_armed_one_stays_until_then),
+        TEST(a_key_that_was_replaced_meanwhile_is_not_armed_by_the_other_ones_code),
+        TEST(a_proof_that_was_used_meanwhile_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
