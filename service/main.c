@@ -254,6 +254,7 @@ run_tick(struct sa_job *job, bool expired)
     if (!expired) {
         sa_store_probe(daemon->store, sa_clock_now().wall_ms);
         sa_authority_tick(daemon->authority, sa_clock_now());
+        sa_authority_settle(daemon->authority, sa_clock_now(), false);
     }
     atomic_store(&daemon->ticking, false);
 }
@@ -349,6 +350,7 @@ serve(struct daemon *daemon)
     sa_server_run(daemon->server);
     notify("STOPPING=1");
     sa_dispatch_stop(daemon->dispatch);
+    sa_authority_settle(daemon->authority, sa_clock_now(), true);
     if (record(daemon, SA_EVENT_DAEMON_STOP) != SA_OK)
         sa_log(SA_LOG_WARNING, "the stop could not be recorded");
     return EXIT_OK;

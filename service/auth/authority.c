@@ -101,7 +101,10 @@ start(struct sa_authority *authority, struct sa_now now, const char **ret_why)
         sa_buckets_new((unsigned)conf->login_source_failures, conf->login_source_window * 1000);
     authority->handles = sa_handles_new();
     authority->breached = sa_breached_new();
-    if (authority->breached == NULL || authority->buckets == NULL || authority->handles == NULL)
+    authority->turned_away = sa_turned_away_new();
+    authority->stamps = sa_stamps_new();
+    if (authority->turned_away == NULL || authority->stamps == NULL || authority->breached == NULL ||
+        authority->buckets == NULL || authority->handles == NULL)
         return SA_NO_MEMORY;
     const char *why;
     if (sa_breached_load(authority->breached, conf->password_breached, &why) != SA_OK) {
@@ -159,6 +162,8 @@ sa_authority_free(struct sa_authority *authority)
     sa_lockout_free(authority->lockout);
     sa_handles_free(authority->handles);
     sa_breached_free(authority->breached);
+    sa_turned_away_free(authority->turned_away);
+    sa_stamps_free(authority->stamps);
     sa_buckets_free(authority->buckets);
     free(authority);
 }
@@ -206,6 +211,20 @@ sa_authority_saw_hash(struct sa_authority *authority, unsigned millis)
 
     while (millis > seen && !atomic_compare_exchange_weak(&authority->dearest_ms, &seen, millis))
         ;
+}
+
+void
+sa_authority_turned_away(struct sa_authority *authority, const struct sa_source *source, const char *reason,
+                         int64_t boot_ms)
+{
+    if (authority != NULL)
+        sa_turned_away_count(authority->turned_away, source->text, reason, boot_ms);
+}
+
+void
+sa_authority_settle(struct sa_authority *authority, struct sa_now now, bool at_once)
+{
+    sa_turned_away_write(authority->turned_away, authority->store, now, at_once);
 }
 
 void

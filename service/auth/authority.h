@@ -65,6 +65,17 @@ struct sa_buckets *sa_authority_buckets(struct sa_authority *authority);
  */
 void sa_authority_tick(struct sa_authority *authority, struct sa_now now);
 
+/* Write what was counted for a minute; with `at_once` whatever was counted, before the daemon stops. Waits
+ * for the store. */
+void sa_authority_settle(struct sa_authority *authority, struct sa_now now, bool at_once);
+
+/*
+ * Count a denial that cost no hash; it is written with others, once a minute. `reason` is a constant. Without
+ * an authority nothing is counted.
+ */
+void sa_authority_turned_away(struct sa_authority *authority, const struct sa_source *source,
+                              const char *reason, int64_t boot_ms);
+
 /* How many threads the hash lane may have, and how many jobs may wait for it (two seconds of work). */
 void sa_authority_hash_lane(const struct sa_authority *authority, unsigned *ret_threads, unsigned *ret_queue);
 

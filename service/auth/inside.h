@@ -9,6 +9,8 @@
 #include "service/auth/handles.h"
 #include "service/auth/lockout.h"
 #include "service/auth/rules.h"
+#include "service/auth/stamps.h"
+#include "service/auth/turned_away.h"
 
 #define SA_SIGNING_KEYS_MAX 16u
 
@@ -18,6 +20,12 @@ struct sa_signing_keys {
     struct sa_key_row rows[SA_SIGNING_KEYS_MAX];      /* their times; no private halves */
     char *jwks;
     char etag[SA_BASE64URL_LEN(SA_SHA256_LEN) + 1];
+};
+
+/* By how much hashed denials left later than at their time. */
+struct sa_late {
+    _Atomic int64_t ms;
+    _Atomic int64_t seen_boot_ms;
 };
 
 struct sa_authority {
@@ -31,9 +39,12 @@ struct sa_authority {
     struct sa_handles *handles;
     struct sa_lockout *lockout;
     struct sa_breached *breached;
+    struct sa_turned_away *turned_away;
+    struct sa_stamps *stamps;
     struct sa_signing_keys signing;
     uint8_t boot_id[SA_BOOT_ID_LEN];
     atomic_uint dearest_ms; /* the dearest hash that was seen; only ever grows */
+    struct sa_late late[2]; /* hashed denials: of ordinary jobs, of kept ones */
     unsigned hash_ms;       /* the policy's own, as measured at start */
     unsigned hash_threads;
     char reaped[SA_ID_LEN + 1]; /* where the reaper's last turn ended; the tick's alone */

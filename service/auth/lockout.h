@@ -47,6 +47,7 @@ struct sa_lockout_try {
     bool may_be_known; /* the source is an address or a uid, not shared, not reported by a gateway or a
                           service uid: sa_lockout_may_be_known */
     bool is_known;     /* it is known to the user (sa_store_known) */
+    bool is_oneself;   /* it is the user's own uid: no stranger, whatever is known */
     bool matched;      /* a right password that is denied all the same: no guess, but it looks like one */
     struct sa_now now;
     bool counted; /* lockout.c's own: what a failed commit undoes */

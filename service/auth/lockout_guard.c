@@ -18,7 +18,8 @@ sa_guard_is_stranger(const struct sa_lockout_try *attempt)
 {
     if (attempt->user == NULL || !sa_switch_is_on(SA_SWITCH_guard))
         return false;
-    return !sa_switch_is_on(SA_SWITCH_guard_known) || (!attempt->is_known && !attempt->is_console);
+    return !sa_switch_is_on(SA_SWITCH_guard_known) ||
+           (!attempt->is_known && !attempt->is_console && !attempt->is_oneself);
 }
 
 /* Let the slots that have left the window go. */

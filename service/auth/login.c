@@ -1,12 +1,14 @@
 #include "service/auth/login.h"
 
 #include "service/auth/inside.h"
+#include "service/auth/switches.h"
 #include "service/crypto/password_cost.h"
 
 #define FILLER      "\b\n\r\177INCORRECT"
 #define FILLER_LEN  (sizeof(FILLER) - 1)
 #define NAME_MAC    16u /* bytes of a mac that stand for a name */
 #define DEAREST_FOR 2   /* times the dearest hash */
+#define LATE_FOR_MS 2000
 
 enum sa_status
 sa_login_prove(struct sa_authority *authority, const struct sa_login_try *attempt, bool *ret_match,
@@ -51,6 +53,28 @@ sa_login_denial_boot_ms(const struct sa_authority *authority, int64_t admitted_b
     if (takes < authority->conf->login_denial_floor)
         takes = authority->conf->login_denial_floor;
     return admitted_boot_ms + takes + random % (authority->conf->login_denial_jitter + 1);
+}
+
+void
+sa_login_saw_denial(struct sa_authority *authority, bool kept, int64_t due_boot_ms, int64_t boot_ms)
+{
+    struct sa_late *late = &authority->late[kept];
+    int64_t late_ms = boot_ms > due_boot_ms ? boot_ms - due_boot_ms : 0;
+
+    if (late_ms < sa_login_late_ms(authority, kept, boot_ms))
+        return;
+    atomic_store(&late->ms, late_ms);
+    atomic_store(&late->seen_boot_ms, boot_ms);
+}
+
+int64_t
+sa_login_late_ms(const struct sa_authority *authority, bool kept, int64_t boot_ms)
+{
+    const struct sa_late *late = &authority->late[kept];
+
+    if (!sa_switch_is_on(SA_SWITCH_late_denial))
+        return 0;
+    return boot_ms - atomic_load(&late->seen_boot_ms) < LATE_FOR_MS ? atomic_load(&late->ms) : 0;
 }
 
 bool

@@ -39,6 +39,14 @@ int64_t sa_login_denial_boot_ms(const struct sa_authority *authority, int64_t ad
                                 uint32_t random);
 
 /*
+ * Hashed denials queue, and then leave later than that. What was seen of it lately (2 s, as much work as
+ * queues) is what those without a hash are delayed by, so that they are as late as the last of them.
+ *   kept  of a job that is kept a place: they queue by themselves.
+ */
+void sa_login_saw_denial(struct sa_authority *authority, bool kept, int64_t due_boot_ms, int64_t boot_ms);
+int64_t sa_login_late_ms(const struct sa_authority *authority, bool kept, int64_t boot_ms);
+
+/*
  * sshd's filler: what it sends for people whom it refuses by itself (auth-pam.c: repeated, and cut to any
  * length).
  */

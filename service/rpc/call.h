@@ -89,6 +89,7 @@ struct sa_call {
     uint32_t retry_ms;          /* with RATE_LIMITED and UNAVAILABLE kinds */
     int64_t hold_until_boot_ms; /* the answer leaves no earlier; 0: at once */
     const char *log_reason;     /* why, for the log line only; a constant */
+    bool hashed;                /* a denial of it queues for the hash lane */
     bool counts_against_source; /* a client's failed proof: its source is charged */
     bool kept;   /* before sa_call_then: on the hash lane a place is kept for it (set for a console) */
     void *state; /* what one step leaves to the next; in the arena */

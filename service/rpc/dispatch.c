@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "service/auth/login.h"
 #include "service/base/log.h"
 #include "service/rpc/origin.h"
 #include "service/rpc/reply.h"
@@ -110,6 +111,8 @@ settle(struct sa_exchange *exchange, enum sa_status status)
 
     if (call->counts_against_source && is_decided)
         (void)sa_buckets_charge(exchange->dispatch->options.buckets, &call->source, call->now.boot_ms);
+    if (call->hashed && call->hold_until_boot_ms != 0)
+        sa_login_saw_denial(call->authority, call->kept, call->hold_until_boot_ms, sa_clock_now().boot_ms);
 }
 
 static void
@@ -277,7 +280,10 @@ check_bucket(struct sa_exchange *exchange)
     if (call->method->source != SA_SOURCE_CLIENT)
         return SA_OK;
     call->retry_ms = sa_buckets_wait(exchange->dispatch->options.buckets, &call->source, call->now.boot_ms);
-    return call->retry_ms > 0 ? SA_RATE_LIMITED : SA_OK;
+    if (call->retry_ms == 0)
+        return SA_OK;
+    sa_authority_turned_away(call->authority, &call->source, "RATE_LIMITED", call->now.boot_ms);
+    return SA_RATE_LIMITED;
 }
 
 /* Lane capacity and deadline, then the handler. */

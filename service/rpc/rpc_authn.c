@@ -55,32 +55,17 @@ is_others_business(struct sa_call *call, struct rpc_login *login)
     return !login->by_service;
 }
 
-/* Who waits is turned away unhashed; a person at the console is told for how long. */
-static enum sa_status
-turn_away(struct sa_call *call, const struct rpc_login *login, uint32_t wait_ms)
-{
-    if (login->attempt.is_console)
-        call->retry_ms = wait_ms;
-    return rpc_login_turn_away(call, "WAITING");
-}
-
 static enum sa_status hash(struct sa_call *call);
 
 static enum sa_status
 begin(struct sa_call *call, struct rpc_login *login)
 {
-    struct sa_lockout_state state;
+    enum sa_status status = rpc_admit_proof(call, &login->attempt);
 
-    enum sa_status status = rpc_check_rate(call);
     if (status != SA_OK)
         return status;
-    if (login->password.len == 0) /* no guess: not charged, and not a record each */
-        return rpc_login_turn_away(call, "EMPTY_PASSWORD");
     if (is_others_business(call, login))
         return rpc_login_refuse(call, login, "NOT_ONESELF");
-    sa_lockout_look(call->authority->lockout, &login->attempt, &state);
-    if (state.wait_ms > 0)
-        return turn_away(call, login, state.wait_ms);
     return sa_call_then(call, SA_LANE_HASH, hash);
 }
 
@@ -117,16 +102,10 @@ hash(struct sa_call *call)
 {
     struct rpc_login *login = login_of(call);
     bool match = false;
-    uint32_t wait_ms = sa_lockout_claim(call->authority->lockout, &login->attempt);
+    enum sa_status status = rpc_prove(call, &login->attempt, &match);
 
-    if (wait_ms > 0)
-        return turn_away(call, login, wait_ms);
-    enum sa_status status =
-        rpc_prove(call, login->user == NULL ? NULL : login->user->hash, login->password, &match);
-    if (status != SA_OK) {
-        sa_lockout_give_back(call->authority->lockout, &login->attempt);
+    if (status != SA_OK)
         return status;
-    }
     rpc_login_judge(call, login, match);
     /* On the sockets a shut account is charged like a wrong password, so that nothing tells them apart. */
     if (login->verdict != SA_INVALID_CREDENTIALS)

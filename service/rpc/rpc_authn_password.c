@@ -11,7 +11,8 @@
 struct change {
     const Secauth__V1__ChangePasswordRequest *request;
     struct sa_user *user;
-    bool by_owner; /* the current password is proven, whoever asks */
+    bool by_owner;                 /* the current password is proven, whoever asks */
+    struct sa_lockout_try attempt; /* with by_owner: a password is proven, so it can be guessed */
     bool match;
     const char *reason; /* of a denial */
     char encoded[SA_PASSWORD_HASH_MAX + 1];
@@ -93,17 +94,14 @@ check_new(struct sa_call *call, const struct change *change)
 static enum sa_status prove(struct sa_call *call);
 static enum sa_status make(struct sa_call *call);
 
+/* As at a login: by the same pair, the same guard and the same bucket. */
 static enum sa_status
-begin_proof(struct sa_call *call, struct sa_bytes current)
+begin_proof(struct sa_call *call, struct change *change)
 {
-    enum sa_status status = rpc_check_rate(call);
+    enum sa_status status =
+        rpc_begin_proof(call, change->user, rpc_bytes(change->request->current_password), &change->attempt);
 
-    if (status != SA_OK)
-        return status;
-    if (current.len > 0)
-        return sa_call_then(call, SA_LANE_HASH, prove);
-    call->log_reason = "EMPTY_PASSWORD"; /* no guess: not charged, and not a record each */
-    return rpc_hold(call, SA_INVALID_CREDENTIALS);
+    return status == SA_OK ? sa_call_then(call, SA_LANE_HASH, prove) : status;
 }
 
 enum sa_status
@@ -130,9 +128,9 @@ rpc_authn_change_password(struct sa_call *call, const Secauth__V1__ChangePasswor
         reply->not_expired = true;
         return SA_OK;
     }
-    call->kept = call->caller.via == SA_VIA_ROOT;
+    call->kept = true;
     if (change->by_owner)
-        return begin_proof(call, rpc_bytes(request->current_password));
+        return begin_proof(call, change);
     if (request->check_only) {
         reply->accepted = true;
         return SA_OK;
@@ -147,13 +145,18 @@ static enum sa_status accept_check(struct sa_call *call);
 
 /* What the owner may not do, in the words of a wrong password: it is told to nobody who has not proven it. */
 static const char *
-denial(const struct sa_call *call, const struct change *change)
+denial(const struct sa_call *call, struct change *change)
 {
     enum sa_status state = sa_account_state(change->user, call->now.wall_ms);
+    struct sa_lockout_state stands;
 
     if (!change->match)
         return sa_login_mismatch_reason(rpc_bytes(change->request->current_password));
-    return sa_account_is_closed(state) ? sa_account_reason(state) : NULL;
+    change->attempt.matched = true;
+    if (sa_account_is_closed(state))
+        return sa_account_reason(state);
+    sa_lockout_look(call->authority->lockout, &change->attempt, &stands);
+    return stands.on_guard ? "ON_GUARD" : NULL; /* nobody is asked for a second factor here */
 }
 
 static enum sa_status
@@ -161,14 +164,14 @@ prove(struct sa_call *call)
 {
     struct change *change = change_of(call);
 
-    enum sa_status status =
-        rpc_prove(call, change->user->hash, rpc_bytes(change->request->current_password), &change->match);
+    enum sa_status status = rpc_prove(call, &change->attempt, &change->match);
     if (status != SA_OK)
         return status;
     change->reason = denial(call, change);
     if (change->reason != NULL)
         return sa_call_then(call, SA_LANE_STORE, deny);
     rpc_forgive(call);
+    sa_lockout_give_back(call->authority->lockout, &change->attempt);
     if (is_too_early(call, change))
         return refuse_early(call, change); /* before anybody has to think of a new one */
     return change->request->check_only ? sa_call_then(call, SA_LANE_STORE, accept_check) : make(call);
@@ -179,20 +182,42 @@ deny(struct sa_call *call)
 {
     struct sa_audit record = record_of(call, SA_OUTCOME_DENIED, change_of(call)->reason);
 
-    return rpc_deny_proof(call, &record, SA_INVALID_CREDENTIALS);
+    return rpc_fail_proof(call, &change_of(call)->attempt, &record, SA_INVALID_CREDENTIALS);
+}
+
+/* What a success clears: its own pair. Nothing becomes known by it, for the second factor was not asked. */
+static struct sa_login_change
+success_of(const struct sa_call *call)
+{
+    const struct change *change = change_of(call);
+    const struct sa_lockout_proof proof = {.every_factor = false};
+    struct sa_login_change cleared = {.has_pair = false};
+
+    if (change->by_owner)
+        sa_lockout_succeeded(call->authority->lockout, &change->attempt, &proof, &cleared);
+    return cleared;
+}
+
+static void
+accept(struct sa_call *call)
+{
+    if (change_of(call)->by_owner)
+        sa_lockout_committed(call->authority->lockout, &change_of(call)->attempt);
+    reply_of(call)->accepted = true;
 }
 
 /* A password was proven: that is a decision, though nothing changes yet. */
 static enum sa_status
 accept_check(struct sa_call *call)
 {
+    const struct sa_login_change cleared = success_of(call);
     struct sa_audit record = record_of(call, SA_OUTCOME_GRANTED, NULL);
 
     record.detail = "check=only";
-    enum sa_status status = sa_store_audit(call->authority->store, &record);
+    enum sa_status status = sa_store_login(call->authority->store, &cleared, &record);
     if (status != SA_OK)
         return rpc_hold(call, status); /* no sooner to the right password than to a wrong one */
-    reply_of(call)->accepted = true;
+    accept(call);
     return SA_OK;
 }
 
@@ -254,7 +279,9 @@ commit(struct sa_call *call)
     enum sa_status status = find_spared(call, change, spared);
     if (status != SA_OK)
         return rpc_hold(call, status);
+    const struct sa_login_change cleared = success_of(call);
     struct sa_password_change stored = {.subject = change->user->subject,
+                                        .login = &cleared,
                                         .old_hash = change->by_owner ? change->user->hash : NULL,
                                         .new_hash = change->encoded,
                                         .changed_s = call->now.wall_ms / 1000,
@@ -266,6 +293,6 @@ commit(struct sa_call *call)
         return change->by_owner ? prove_again(call) : SA_NOT_MANAGED;
     if (status != SA_OK)
         return rpc_hold(call, status);
-    reply_of(call)->accepted = true;
+    accept(call);
     return SA_OK;
 }

@@ -5,8 +5,6 @@
 #include "service/auth/login.h"
 #include "service/auth/names.h"
 #include "service/auth/session.h"
-#include "service/auth/switches.h"
-#include "service/base/log.h"
 #include "service/rpc/login_tokens.h"
 #include "service/store/store_factor.h"
 
@@ -55,16 +53,6 @@ name_it(struct sa_call *call, struct rpc_login *login)
     return SA_OK;
 }
 
-static enum sa_status
-find_known(struct sa_call *call, struct rpc_login *login)
-{
-    enum sa_status status = rpc_known_source(call, login->user, &login->known);
-
-    login->attempt.may_be_known = sa_lockout_may_be_known(login->rules, &call->source);
-    login->attempt.is_known = status == SA_OK;
-    return status == SA_NOT_FOUND ? SA_OK : status;
-}
-
 enum sa_status
 rpc_login_look_up(struct sa_call *call, struct rpc_login *login)
 {
@@ -74,21 +62,13 @@ rpc_login_look_up(struct sa_call *call, struct rpc_login *login)
         return status;
     login->rules = call->authority->rules;
     login->is_oneself = rpc_login_to_rules(call, login).is_oneself;
-    login->attempt = (struct sa_lockout_try){
-        .name = login->name,
-        .user = login->user,
-        .source = &call->source,
-        .password = login->password,
-        .is_console = strncmp(call->source.text, "seat:", 5) == 0,
-        .now = call->now,
-    };
-    call->kept = login->attempt.is_console;
-    if (login->user == NULL)
-        return name_it(call, login);
-    login->attempt.name_text = login->user->name;
-    status = find_known(call, login);
-    call->kept = call->kept || login->attempt.is_known;
-    return status;
+    login->attempt =
+        (struct sa_lockout_try){.name = login->name, .user = login->user, .password = login->password};
+    if (login->user != NULL)
+        login->attempt.name_text = login->user->name;
+    else if ((status = name_it(call, login)) != SA_OK)
+        return status;
+    return rpc_place_attempt(call, &login->attempt, &login->known);
 }
 
 /* ---- judge ---- */
@@ -193,43 +173,12 @@ rpc_login_look_again(struct sa_call *call, struct rpc_login *login, bool *ret_ot
 
 /* ---- deny ---- */
 
-/* An alarm has a record and a line of its own; where it cannot be kept, the next failure may raise it again.
- */
-static void
-raise_alarm(struct sa_call *call, const struct rpc_login *login, enum sa_event event, const char *reason)
-{
-    struct sa_audit record = record_of(call, login, SA_OUTCOME_DENIED, reason);
-
-    record.event = event;
-    sa_log(SA_LOG_WARNING, "alarm event=%s reason=%s user=%s source=%s", sa_event_name(event), reason,
-           record.user, call->source.text);
-    if (sa_store_audit(call->authority->store, &record) != SA_OK)
-        sa_log(SA_LOG_ERROR, "the record of an alarm could not be kept");
-}
-
 enum sa_status
 rpc_login_deny(struct sa_call *call, struct rpc_login *login)
 {
-    struct sa_lockout *lockout = call->authority->lockout;
     struct sa_audit record = record_of(call, login, SA_OUTCOME_DENIED, login->reason);
-    bool is_guess = login->verdict == SA_INVALID_CREDENTIALS;
-    bool counts = !sa_login_is_filler(login->password) || !sa_switch_is_on(SA_SWITCH_filler);
-    struct sa_login_change change = {.has_pair = false};
-    unsigned alarms = sa_lockout_failed(lockout, &login->attempt, is_guess && counts, &change);
 
-    call->log_reason = login->reason;
-    enum sa_status status = sa_store_login(call->authority->store, &change, &record);
-    if (status != SA_OK) {
-        sa_lockout_undo(lockout, &login->attempt);
-        if (is_guess)
-            rpc_forgive(call);
-        return rpc_hold(call, status);
-    }
-    if ((alarms & SA_ALARM_GUARD) != 0)
-        raise_alarm(call, login, SA_EVENT_GUARD, "TOO_MANY_FAILURES");
-    if ((alarms & SA_ALARM_SPRAY) != 0)
-        raise_alarm(call, login, SA_EVENT_PASSWORD_SPRAY, "ONE_PASSWORD_MANY_NAMES");
-    return rpc_hold(call, login->verdict);
+    return rpc_fail_proof(call, &login->attempt, &record, login->verdict);
 }
 
 enum sa_status
@@ -237,15 +186,7 @@ rpc_login_refuse(struct sa_call *call, const struct rpc_login *login, const char
 {
     struct sa_audit record = record_of(call, login, SA_OUTCOME_DENIED, reason);
 
-    (void)sa_buckets_charge(call->authority->buckets, &call->source, call->now.boot_ms);
-    return rpc_deny_proof(call, &record, SA_INVALID_CREDENTIALS);
-}
-
-enum sa_status
-rpc_login_turn_away(struct sa_call *call, const char *reason)
-{
-    call->log_reason = reason;
-    return rpc_hold(call, SA_INVALID_CREDENTIALS);
+    return rpc_refuse_proof(call, &record);
 }
 
 /* ---- grant ---- */

@@ -70,18 +70,12 @@ SA_MUST_CHECK enum sa_status rpc_login_ask_factor(struct sa_call *call, const st
 SA_MUST_CHECK enum sa_status rpc_login_look_again(struct sa_call *call, struct rpc_login *login,
                                                   bool *ret_other_hash);
 
-/*
- * Deny by the verdict: what was taken becomes a failure, with its record; alarms have records of their own.
- * Held.
- */
+/* Deny by the verdict, as rpc_fail_proof does. */
 SA_MUST_CHECK enum sa_status rpc_login_deny(struct sa_call *call, struct rpc_login *login);
 
-/* Deny whom it is no business of, without a hash: charged to the source, recorded, held. */
+/* Deny whom it is no business of, as rpc_refuse_proof does. */
 SA_MUST_CHECK enum sa_status rpc_login_refuse(struct sa_call *call, const struct rpc_login *login,
                                               const char *reason);
-
-/* Deny without a hash, a charge or a record: held. */
-SA_MUST_CHECK enum sa_status rpc_login_turn_away(struct sa_call *call, const char *reason);
 
 /*
  * Grant: the change, the known source and the record are one commit; then the handle or the tokens. What was

@@ -4,7 +4,8 @@
 #include "service/auth/inside.h"
 #include "service/rpc/origin.h"
 
-#define DAY_S 86400
+#define DAY_S  86400
+#define STEP_S 5 /* a clock that is set right moves by less */
 
 struct sa_rule_login
 rpc_rule_login(const struct sa_call *call, struct sa_bytes name, const struct sa_user *user,
@@ -45,6 +46,17 @@ rpc_known_source(struct sa_call *call, const struct sa_user *user, struct sa_kno
     return sa_store_known(authority->store, user->subject, call->source.text, since_s, ret_row);
 }
 
+void
+rpc_look_at_stamps(struct sa_call *call, const struct sa_user *user, int64_t used_s)
+{
+    struct sa_stamps *stamps = call->authority->stamps;
+    int64_t now_s = call->now.wall_ms / 1000;
+
+    sa_stamps_look(stamps, user->name, "password_changed", user->changed_s, now_s,
+                   DAY_S); /* a day, of some zone */
+    sa_stamps_look(stamps, user->name, "last_login", used_s, now_s, STEP_S);
+}
+
 enum sa_status
 rpc_account_state(struct sa_call *call, const struct sa_user *user, enum sa_status *ret_state,
                   unsigned *ret_line)
@@ -56,6 +68,7 @@ rpc_account_state(struct sa_call *call, const struct sa_user *user, enum sa_stat
         return status;
     struct sa_rule_login login = rpc_rule_login(
         call, sa_bytes_of(user->name), user, sa_bytes_of(sa_request_origin(call)->service), status == SA_OK);
+    rpc_look_at_stamps(call, user, status == SA_OK ? known.used_s : 0);
     *ret_state = rpc_rule_state(call->authority->rules, &login, ret_line);
     return SA_OK;
 }

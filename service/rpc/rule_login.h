@@ -29,6 +29,10 @@ enum sa_status rpc_rule_state(const struct sa_rules *rules, const struct sa_rule
 SA_MUST_CHECK enum sa_status rpc_known_source(struct sa_call *call, const struct sa_user *user,
                                               struct sa_known_row *ret_row);
 
+/* Log what the store has from the future about a user, once: it refuses nothing. used_s  of the known source.
+ */
+void rpc_look_at_stamps(struct sa_call *call, const struct sa_user *user, int64_t used_s);
+
 /* The state of the account that a PAM entry names, from the call's source. SA_OK, SA_STORAGE. */
 SA_MUST_CHECK enum sa_status rpc_account_state(struct sa_call *call, const struct sa_user *user,
                                                enum sa_status *ret_state, unsigned *ret_line);

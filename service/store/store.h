@@ -206,6 +206,8 @@ void sa_users_free(struct sa_user *users, enum sa_password_kind *kinds, unsigned
 SA_MUST_CHECK enum sa_status sa_store_user_create(struct sa_store *store, struct sa_user *user,
                                                   const struct sa_audit *audit);
 
+struct sa_login_change; /* store_login.h */
+
 struct sa_password_change {
     const char *subject;
     const char *old_hash; /* the change happens only where this is still the hash; NULL: whatever it is */
@@ -215,7 +217,7 @@ struct sa_password_change {
     const char *spare_session; /* with end_sessions: this one goes on; NULL for none */
     bool end_sessions;
     bool keep_ageing; /* a rehash: changed_s and must_change stay as they are */
-    const struct sa_login_change *login; /* of the proof of the old one (store_login.h), in the same commit; or NULL */
+    const struct sa_login_change *login; /* of the proof of the old one, in the same commit; or NULL */
 };
 
 /* SA_OK, SA_NOT_FOUND (no such user, or old_hash differs). */

@@ -160,6 +160,8 @@ set_password(struct sa_sql *sql, struct sa_work *work)
     sa_put_int(&query, change->changed_s);
     sa_put_int(&query, change->must_change);
     status = sa_query_run_found(&query);
+    if (status == SA_OK && change->login != NULL)
+        status = sa_login_put(sql, change->login);
     if (status != SA_OK || !change->end_sessions)
         return status;
     return sa_sessions_end_of_user(sql, change->subject, change->spare_session, resetting->now_ms);
