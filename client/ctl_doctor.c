@@ -75,6 +75,8 @@ static const struct sa_doctor_row table[] = {
      "`secauthctl user delete NAME`, or make the account again"},
     {"ids", sa_doctor_ids, "a record and the host disagree about a uid: that person is denied",
      "delete the record and import it with the uid that the host has"},
+    {"factor", sa_doctor_factor, "the rules ask for a second factor that somebody does not have: they are denied",
+     "`secauthctl mfa enroll NAME`, or by the person `secauthctl mfa enroll`"},
 };
 /* clang-format on */
 

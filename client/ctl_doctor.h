@@ -77,6 +77,9 @@ void sa_doctor_outside(struct sa_doctor *doctor);
 void sa_doctor_orphans(struct sa_doctor *doctor);
 void sa_doctor_ids(struct sa_doctor *doctor);
 
+/* ctl_doctor_factor.c */
+void sa_doctor_factor(struct sa_doctor *doctor);
+
 /* Whether the rules file asks anybody for a second factor. */
 bool sa_doctor_rules_ask(const struct sa_doctor *doctor);
 

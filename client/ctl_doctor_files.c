@@ -9,11 +9,10 @@
 #include "client/ctl_doctor.h"
 #include "proto/sockets.h"
 
-#define CONF         "/etc/secauth/secauthd.conf"
-#define RULES        "/etc/secauth/rules"
-#define STORE        "/var/lib/secauth/store/secauth.db"
-#define KEY          "/var/lib/secauth-key/master.key"
-#define LINE_MAX_LEN 1024u
+#define CONF  "/etc/secauth/secauthd.conf"
+#define RULES "/etc/secauth/rules"
+#define STORE "/var/lib/secauth/store/secauth.db"
+#define KEY   "/var/lib/secauth-key/master.key"
 
 /* The directory of a file, in `ret_dir`. */
 static void
@@ -107,23 +106,6 @@ sa_doctor_last_good(struct sa_doctor *doctor)
 
     if (why != NULL && why[0] != '\0')
         sa_doctor_tell(doctor, "%s", why);
-}
-
-bool
-sa_doctor_rules_ask(const struct sa_doctor *doctor)
-{
-    FILE *file = fopen(sa_doctor_setting(doctor, "secauthd.rules", RULES), "re");
-    char line[LINE_MAX_LEN];
-    bool asks = false;
-
-    while (file != NULL && !asks && fgets(line, sizeof(line), file) != NULL) {
-        const char *at = line + strspn(line, " \t");
-        asks = *at != '#' && strstr(at, "factors=off") == NULL &&
-               (strncmp(at, "factor ", 7) == 0 || strstr(at, "factors=") != NULL);
-    }
-    if (file != NULL)
-        fclose(file);
-    return asks;
 }
 
 /* Whether `sshd -T` has this line; true as well where there is no sshd, or it says nothing. */
