@@ -1,21 +1,23 @@
 # shellcheck shell=bash
-# Sourced by the tests of what runs on terminals: sshd, sudo, su, login, each driven as a person drives it.
+# Sourced by the tests of what runs on terminals: sshd, sudo, su, login, passwd, each driven as a person drives it.
 #
 #   terminals_setup           the host with its people (below), sshd and sudo configured, no daemon yet
-#   try PROGRAM USER ANSWERS  does a command run by it? Prints the dialogue. ANSWERS are typed in turn, a Tcl list; a
-#                             program without a terminal gets them as lines, sshd's password method the first alone
+#   try PROGRAM USER ANSWERS  does it do its work for USER? Prints the dialogue. ANSWERS are typed in turn (a Tcl list);
+#                             what has no terminal gets them as lines, sshd's password method the first alone.
+#                             passwd changes the password to $NEXT, the others run a command
 #   denied PROGRAM USER ANSWERS      it does not, and it was the module that said so
-#   at_once CMD WORD...       CMD PROGRAM WORD... for every program of TERMINALS at once;  was PROGRAM: how that ended
+#   at_once CMD WORD...       CMD PROGRAM WORD... for every one of PROGRAMS at once;  was PROGRAM: how that ended
 #   recorded OUTCOME CMD...   CMD exits 0, and the daemon recorded one more login of alice of that outcome
 #
-# alice (2001) and dave (2004) may sudo, alice a command without a password; carol (2005) is known to this host only.
+# alice (2001) and dave (2004) may sudo, and use printf so without a password; carol (2005) is known to this host only.
 # Everybody has another hash in shadow, $OLD, which must never work.
 . tests/support/daemon.sh
+. tests/support/console.sh
 . tests/support/outcomes.sh
 
-PW=correct-horse-battery OLD=unix-password-9
-TERMINALS=('sshd password' 'sshd keyboard-interactive' 'sshd public key' 'sudo -S' 'sudo on a tty' 'sudo -n' su
-    'login on the console')
+PW=correct-horse-battery OLD=unix-password-9 NEXT=another-horse-battery
+PROGRAMS=('sshd password' 'sshd keyboard-interactive' 'sshd public key' 'sudo -S' 'sudo on a tty' 'sudo -n' su
+    'login on the console' passwd)
 
 terminals_setup() {
     local name
@@ -27,43 +29,35 @@ terminals_setup() {
     chmod 0440 /etc/sudoers.d/test
     for name in alice dave; do usermod -p "$(openssl passwd -6 "$OLD")" "$name"; done
     install -d -m 0755 /run/t
-    printf '%s\n' '#!/bin/sh' 'mount --bind "$(tty)" /dev/tty1 && exec "$@" <> /dev/tty1 >&0 2>&1' > /run/t/console
-    chmod 0755 /run/t/console
-    touch /dev/tty1
 }
 
-# on_console ANSWERS CMD...: CMD of root on a pseudo terminal that stands where the first console is.
-on_console() {
-    local answers=$1
-    shift
-    install -D -m 0755 tests/support/pty.exp /run/t/pty.exp
-    ANSWERS=$answers unshare --mount /run/t/pty.exp /run/t/console "$@"
-}
+asks_no_password() { [ "$1" = 'sshd public key' ] || [ "$1" = 'sudo -n' ]; }
 
 try() {
-    local out answers=$3 lines=${3// /$'\n'}
+    local out answers=$3 done=ran-it
     case "$1" in
         'sshd password') out=$(ssh_as "$2" "${answers%% *}" password echo ran-"it" 2>&1) ;;
         'sshd keyboard-interactive') out=$(ssh_typed "$2" "$answers" keyboard-interactive echo ran-"it" 2>&1) ;;
         'sshd public key') out=$(ssh_as "$2" '' key echo ran-"it" 2>&1) ;;
-        'sudo -S') out=$(as "$2" sudo -S -k -p '' echo ran-"it" <<< "$lines" 2>&1) ;;
+        'sudo -S') out=$(as "$2" sudo -S -k -p '' echo ran-"it" <<< "${answers// /$'\n'}" 2>&1) ;;
         'sudo on a tty') out=$(on_pty "$2" "$answers" sudo -k sh -c 'printf ran-; echo it' 2>&1) ;;
         'sudo -n') out=$(as "$2" sudo -k -n printf '%s-it' ran 2>&1) ;;
         su) out=$(on_pty carol "$answers" su "$2" -c 'printf "\nran-"; echo it' 2>&1) ;;
-        'login on the console') out=$(SHELLCMD='echo ran-"it"' on_console "$answers" login "$2" 2>&1) ;;
+        'login on the console') out=$(SHELLCMD='echo ran-"it"' on_console "$answers" "$2" 2>&1) ;;
+        passwd) out=$(on_pty "$2" "$answers $NEXT $NEXT" passwd 2>&1) done='password updated successfully' ;;
     esac
     echo "$out"
-    grep -q 'ran-it' <<< "$out"
+    grep -q "$done" <<< "$out"
 }
 
-# ssh_typed USER ANSWERS METHOD CMD...: on a terminal of its own, where several questions can be answered.
+# ssh_typed USER ANSWERS METHOD CMD...: on a terminal, where several questions can be answered.
 ssh_typed() {
-    local user=$1 answers=$2 method=$3
+    local user=$1 answers=$2 method=$3 key=no
     shift 3
-    install -D -m 0755 tests/support/pty.exp /run/t/pty.exp
-    ANSWERS=$answers /run/t/pty.exp ssh -tt -p 2222 -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null \
-        -oLogLevel=ERROR -oNumberOfPasswordPrompts=1 -oPubkeyAuthentication="$([ "$method" = publickey ] && echo yes || echo no)" \
-        -i /run/t/id -oPreferredAuthentications="$method" "$user@127.0.0.1" "$@"
+    [ "$method" != publickey ] || key=yes
+    on_pty root "$answers" ssh -tt -p 2222 -i /run/t/id -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null \
+        -oLogLevel=ERROR -oNumberOfPasswordPrompts=1 -oPubkeyAuthentication=$key -oPreferredAuthentications="$method" \
+        "$user@127.0.0.1" "$@"
 }
 
 # A program that cannot load the module refuses as well, so the module must have spoken.
@@ -82,16 +76,16 @@ module_spoke() { # PROGRAM FROM
 
 at_once() {
     local i pids=()
-    for i in "${!TERMINALS[@]}"; do
-        { "$1" "${TERMINALS[i]}" "${@:2}" > "/run/t/at_once.$i" 2>&1; echo $? > "/run/t/at_once.$i.status"; } &
+    for i in "${!PROGRAMS[@]}"; do
+        { "$1" "${PROGRAMS[i]}" "${@:2}" > "/run/t/at_once.$i" 2>&1; echo $? > "/run/t/at_once.$i.status"; } &
         pids+=($!)
     done
     wait "${pids[@]}"
 }
 was() {
     local i
-    for i in "${!TERMINALS[@]}"; do
-        if [ "${TERMINALS[i]}" = "$1" ]; then
+    for i in "${!PROGRAMS[@]}"; do
+        if [ "${PROGRAMS[i]}" = "$1" ]; then
             cat "/run/t/at_once.$i"
             return "$(< "/run/t/at_once.$i.status")"
         fi
