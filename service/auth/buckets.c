@@ -18,11 +18,11 @@
 #define SLOTS_IN_WINDOW (SLOTS - 1)
 #define SETS            1024u
 #define WAYS            16u
-#define KEY_LEN         16u
 #define AROUND_TIMES    10u
 
 struct bucket {
-    uint8_t key[KEY_LEN];
+    char text[SA_SOURCE_TEXT_MAX + 1];
+    unsigned limit; /* of its allowance, as it was last charged */
     int64_t newest; /* number of the newest slot: boot time / slot length; 0 where the place is free */
     int64_t slot_ms;
     uint32_t sum;
@@ -88,14 +88,9 @@ advance(struct bucket *bucket, int64_t now)
     }
 }
 
-/*
- * The bucket of a text, with the slot of `boot_ms` as its newest. A missing one is made, or NULL for
- * `only_look`: who merely asks must not push others out.
- */
 static struct bucket *
-find(struct sa_buckets *buckets, const char *text, int64_t slot_ms, int64_t boot_ms, bool only_look)
+set_of(struct sa_buckets *buckets, const char *text)
 {
-    int64_t now = boot_ms / slot_ms + 1;
     uint8_t salted[sizeof(buckets->salt) + SA_SOURCE_TEXT_MAX];
     uint8_t digest[SA_SHA256_LEN];
     size_t len = strnlen(text, SA_SOURCE_TEXT_MAX);
@@ -103,12 +98,29 @@ find(struct sa_buckets *buckets, const char *text, int64_t slot_ms, int64_t boot
     memcpy(salted, buckets->salt, sizeof(buckets->salt));
     memcpy(salted + sizeof(buckets->salt), text, len);
     sa_sha256(sa_bytes(salted, sizeof(buckets->salt) + len), digest);
+    return buckets->sets[(digest[0] | (unsigned)digest[1] << 8) % SETS];
+}
 
-    struct bucket *set = buckets->sets[(digest[KEY_LEN] | (unsigned)digest[KEY_LEN + 1] << 8) % SETS];
+static int64_t
+slot_at(int64_t slot_ms, int64_t boot_ms)
+{
+    return boot_ms / slot_ms + 1;
+}
+
+/*
+ * The bucket of a text, with the slot of `boot_ms` as its newest. A missing one is made, or NULL for
+ * `only_look`: who merely asks must not push others out.
+ */
+static struct bucket *
+find(struct sa_buckets *buckets, const char *text, struct allowance allowed, int64_t boot_ms, bool only_look)
+{
+    int64_t now = slot_at(allowed.slot_ms, boot_ms);
+    struct bucket *set = set_of(buckets, text);
     struct bucket *idlest = &set[0];
     for (unsigned way = 0; way < WAYS; way++) {
-        if (set[way].newest != 0 && memcmp(set[way].key, digest, KEY_LEN) == 0) {
+        if (set[way].newest != 0 && strcmp(set[way].text, text) == 0) {
             advance(&set[way], now);
+            set[way].limit = allowed.limit;
             return &set[way];
         }
         if (set[way].newest * set[way].slot_ms < idlest->newest * idlest->slot_ms)
@@ -117,24 +129,25 @@ find(struct sa_buckets *buckets, const char *text, int64_t slot_ms, int64_t boot
     if (only_look)
         return NULL;
     memset(idlest, 0, sizeof(*idlest));
-    memcpy(idlest->key, digest, KEY_LEN);
+    snprintf(idlest->text, sizeof(idlest->text), "%s", text);
+    idlest->limit = allowed.limit;
     idlest->newest = now;
-    idlest->slot_ms = slot_ms;
+    idlest->slot_ms = allowed.slot_ms;
     return idlest;
 }
 
 /* Milliseconds until a bucket at its limit has a unit again; 0 where it has one. */
 static uint32_t
-wait_of(const struct bucket *bucket, unsigned limit, int64_t boot_ms)
+wait_of(const struct bucket *bucket, int64_t boot_ms)
 {
     uint32_t left = bucket == NULL ? 0 : bucket->sum;
 
-    if (left < limit || !sa_switch_is_on(SA_SWITCH_source_bucket))
+    if (bucket == NULL || left < bucket->limit || !sa_switch_is_on(SA_SWITCH_source_bucket))
         return 0;
     for (int64_t slot = bucket->newest - SLOTS_IN_WINDOW; slot <= bucket->newest; slot++) {
         uint32_t in_slot = slot < 0 ? 0 : bucket->slots[slot % SLOTS];
         left -= in_slot;
-        if (in_slot > 0 && left < limit)
+        if (in_slot > 0 && left < bucket->limit)
             return (uint32_t)((slot + SLOTS - 1) * bucket->slot_ms - boot_ms);
     }
     return (uint32_t)bucket->slot_ms;
@@ -199,17 +212,17 @@ take(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms
     struct sa_source wide;
 
     pthread_mutex_lock(&buckets->lock);
-    struct bucket *own = find(buckets, source->text, buckets->usual.slot_ms, boot_ms, units == 0);
+    struct bucket *own = find(buckets, source->text, buckets->usual, boot_ms, units == 0);
     /*
      * Found last, it may have taken its own place from the first only where both share a full set:
      * harmless.
      */
     struct bucket *whole = around(buckets, source, &wide, &allowed)
-                               ? find(buckets, wide.text, allowed.slot_ms, boot_ms, units == 0)
+                               ? find(buckets, wide.text, allowed, boot_ms, units == 0)
                                : NULL;
-    uint32_t wait = wait_of(own, buckets->usual.limit, boot_ms);
+    uint32_t wait = wait_of(own, boot_ms);
     if (wait == 0)
-        wait = wait_of(whole, allowed.limit, boot_ms);
+        wait = wait_of(whole, boot_ms);
     if (wait == 0 && units > 0) {
         add_units(own, units);
         if (whole != NULL && whole != own)
@@ -252,9 +265,9 @@ sa_buckets_give_back(struct sa_buckets *buckets, const struct sa_source *source,
     struct sa_source wide;
 
     pthread_mutex_lock(&buckets->lock);
-    put_back(find(buckets, source->text, buckets->usual.slot_ms, boot_ms, true));
+    put_back(find(buckets, source->text, buckets->usual, boot_ms, true));
     if (around(buckets, source, &wide, &allowed))
-        put_back(find(buckets, wide.text, allowed.slot_ms, boot_ms, true));
+        put_back(find(buckets, wide.text, allowed, boot_ms, true));
     pthread_mutex_unlock(&buckets->lock);
 }
 
@@ -262,10 +275,53 @@ void
 sa_buckets_forget(struct sa_buckets *buckets, const char *source)
 {
     pthread_mutex_lock(&buckets->lock);
-    struct bucket *own = source == NULL ? NULL : find(buckets, source, buckets->usual.slot_ms, 0, true);
-    if (own != NULL)
-        memset(own, 0, sizeof(*own));
+    struct bucket *set = source == NULL ? NULL : set_of(buckets, source);
+    for (unsigned way = 0; set != NULL && way < WAYS; way++)
+        if (strcmp(set[way].text, source) == 0)
+            memset(&set[way], 0, sizeof(set[way]));
     if (source == NULL)
         memset(buckets->sets, 0, sizeof(buckets->sets));
     pthread_mutex_unlock(&buckets->lock);
+}
+
+/* ---- for administrators ---- */
+
+static bool
+row_of(struct bucket *bucket, int64_t boot_ms, struct sa_bucket_row *ret_row)
+{
+    if (bucket->newest == 0)
+        return false;
+    advance(bucket, slot_at(bucket->slot_ms, boot_ms));
+    snprintf(ret_row->source, sizeof(ret_row->source), "%s", bucket->text);
+    ret_row->failures = bucket->sum;
+    ret_row->wait_ms = wait_of(bucket, boot_ms);
+    return bucket->sum > 0;
+}
+
+bool
+sa_buckets_next(struct sa_buckets *buckets, int64_t boot_ms, unsigned *place, struct sa_bucket_row *ret_row)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&buckets->lock);
+    while (!found && *place < SETS * WAYS) {
+        unsigned at = (*place)++;
+        found = row_of(&buckets->sets[at / WAYS][at % WAYS], boot_ms, ret_row);
+    }
+    pthread_mutex_unlock(&buckets->lock);
+    return found;
+}
+
+bool
+sa_buckets_find(struct sa_buckets *buckets, const char *source, int64_t boot_ms,
+                struct sa_bucket_row *ret_row)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&buckets->lock);
+    struct bucket *set = set_of(buckets, source);
+    for (unsigned way = 0; way < WAYS && !found; way++)
+        found = strcmp(set[way].text, source) == 0 && row_of(&set[way], boot_ms, ret_row);
+    pthread_mutex_unlock(&buckets->lock);
+    return found;
 }

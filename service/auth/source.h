@@ -69,6 +69,22 @@ uint32_t sa_buckets_wait(struct sa_buckets *buckets, const struct sa_source *sou
 /* Forget what a source has used, for an administrator; NULL: what all of them have. */
 void sa_buckets_forget(struct sa_buckets *buckets, const char *source);
 
+/* What a source has used, for an administrator. */
+struct sa_bucket_row {
+    char source[SA_SOURCE_TEXT_MAX + 1];
+    uint32_t failures; /* within its window */
+    uint32_t wait_ms;  /* until it has a unit again; 0: it has one */
+};
+
+/*
+ * The next one that holds something, from *place (0 for the first), which moves on; false behind the last.
+ * One source's: false where it holds nothing.
+ */
+bool sa_buckets_next(struct sa_buckets *buckets, int64_t boot_ms, unsigned *place,
+                     struct sa_bucket_row *ret_row);
+bool sa_buckets_find(struct sa_buckets *buckets, const char *source, int64_t boot_ms,
+                     struct sa_bucket_row *ret_row);
+
 /* Give it back after a success, or after a failure that is nobody's guess (overload, storage). */
 void sa_buckets_give_back(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms);
 

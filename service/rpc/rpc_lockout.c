@@ -92,6 +92,34 @@ take_guard(void *user, const struct sa_guard_row *guard)
     return add(listing, &row);
 }
 
+static bool
+add_source(struct listing *listing, struct sa_bucket_row *bucket)
+{
+    Secauth__V1__Lockout row = SECAUTH__V1__LOCKOUT__INIT;
+
+    row.kind = SECAUTH__V1__LOCKOUT_KIND__LOCKOUT_KIND_SOURCE;
+    row.source = bucket->source;
+    row.failures = bucket->failures;
+    row.wait_ms = bucket->wait_ms;
+    return add(listing, &row);
+}
+
+/* What sources have used of their own allowance, whoever they named. */
+static void
+list_sources(struct listing *listing)
+{
+    struct sa_buckets *buckets = listing->call->authority->buckets;
+    struct sa_bucket_row bucket;
+    unsigned place = 0;
+
+    if (listing->name != NULL)
+        return;
+    while (sa_buckets_next(buckets, listing->call->now.boot_ms, &place, &bucket))
+        if ((listing->source[0] == '\0' || strcmp(listing->source, bucket.source) == 0) &&
+            !add_source(listing, &bucket))
+            return;
+}
+
 static enum sa_status
 list(struct listing *listing)
 {
@@ -100,6 +128,8 @@ list(struct listing *listing)
 
     if (status == SA_OK && !listing->more && !listing->failed && listing->source[0] == '\0')
         status = sa_store_guards(store, take_guard, listing);
+    if (status == SA_OK && !listing->more && !listing->failed)
+        list_sources(listing);
     return listing->failed ? SA_NO_MEMORY : status;
 }
 
@@ -210,6 +240,22 @@ add_codes(struct listing *listing, const struct sa_user *user)
     return listing->failed ? SA_NO_MEMORY : SA_OK;
 }
 
+/* The allowances of the sources from which the user has failed. */
+static enum sa_status
+add_sources(struct listing *listing)
+{
+    const struct sa_authority *authority = listing->call->authority;
+    unsigned count = listing->count;
+    struct sa_bucket_row bucket;
+
+    for (unsigned i = 0; i < count && !listing->more && !listing->failed; i++)
+        if (listing->rows[i]->kind == SECAUTH__V1__LOCKOUT_KIND__LOCKOUT_KIND_PAIR &&
+            sa_buckets_find(authority->buckets, listing->rows[i]->source, listing->call->now.boot_ms,
+                            &bucket))
+            (void)add_source(listing, &bucket);
+    return listing->failed ? SA_NO_MEMORY : SA_OK;
+}
+
 enum sa_status
 rpc_lockout_get(struct sa_call *call, const Secauth__V1__GetLockoutRequest *request,
                 Secauth__V1__GetLockoutResponse *reply)
@@ -228,6 +274,8 @@ rpc_lockout_get(struct sa_call *call, const Secauth__V1__GetLockoutRequest *requ
     status = list(listing);
     if (status == SA_OK)
         status = add_codes(listing, user);
+    if (status == SA_OK)
+        status = add_sources(listing);
     if (status == SA_OK)
         status = put_rows(listing, &reply->n_lockouts, &reply->lockouts);
     return status == SA_OK ? put_known(call, user->subject, reply) : status;
