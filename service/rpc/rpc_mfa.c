@@ -80,6 +80,7 @@ prove(struct sa_call *call)
     if (status != SA_OK)
         return status;
     enum sa_status state = sa_account_state(mfa->user, call->now.wall_ms);
+    mfa->attempt.matched = mfa->match;
     if (!mfa->match)
         mfa->reason = sa_login_mismatch_reason(mfa->attempt.password);
     else if (sa_account_is_closed(state))

@@ -47,11 +47,12 @@ deny_code(struct sa_call *call)
 
     if (!mfa->proves)
         return rpc_denied(call, &record, SA_INVALID_CREDENTIALS);
+    sa_lockout_give_back(call->authority->lockout, &mfa->attempt); /* the password was right */
     enum sa_status status = sa_store_login(call->authority->store, &wrong, &record);
     if (status != SA_OK)
-        return rpc_mfa_finish(call, status);
+        rpc_forgive(call);
     call->log_reason = record.reason;
-    return rpc_hold(call, SA_INVALID_CREDENTIALS);
+    return rpc_hold(call, status == SA_OK ? SA_INVALID_CREDENTIALS : status);
 }
 
 /* What proves the factors in force, and what is spent with it. */

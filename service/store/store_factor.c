@@ -8,7 +8,8 @@
 
 /* ---- within a login's transaction ---- */
 
-/* Codes that are tried at once are judged before any of them is counted: the one that is good must come in time.
+/* Codes that are tried at once are judged before any of them is counted: the one that is good must come in
+ * time.
  */
 static enum sa_status
 spend_step(struct sa_sql *sql, const struct sa_factor_use *use)

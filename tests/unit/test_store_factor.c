@@ -25,8 +25,8 @@ login(struct fixture *fixture, const struct sa_login_change *change)
 static enum sa_status
 use_step(struct fixture *fixture, const char *subject, int64_t step)
 {
-    struct sa_login_change change = {.has_factor = true,
-                                     .factor = {.subject = subject, .is_totp = true, .step = step, .failures_max = 3}};
+    struct sa_login_change change = {
+        .has_factor = true, .factor = {.subject = subject, .is_totp = true, .step = step, .failures_max = 3}};
 
     return login(fixture, &change);
 }
