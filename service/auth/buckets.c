@@ -181,6 +181,8 @@ around(const struct sa_buckets *buckets, const struct sa_source *source, struct 
     const char *at = strchr(source->text, '@');
     const char *clients = "clients@";
 
+    if (!sa_switch_is_on(SA_SWITCH_around))
+        return false;
     *ret_allowance = (struct allowance){buckets->usual.limit * AROUND_TIMES, buckets->usual.slot_ms};
     if (strncmp(source->text, "uid:", 4) == 0 && at != NULL) {
         *ret_allowance = source->whole_failures == 0

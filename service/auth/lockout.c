@@ -81,7 +81,8 @@ pair_key(const struct sa_lockout *lockout, const struct sa_lockout_try *attempt,
 {
     uint8_t mac[SA_MAC_LEN];
 
-    keyed(lockout, 'p', attempt->name, attempt->source->text, mac);
+    keyed(lockout, 'p', attempt->name, sa_switch_is_on(SA_SWITCH_pair_source) ? attempt->source->text : "",
+          mac);
     memcpy(ret_key, mac, SA_LRU_KEY_LEN);
 }
 
@@ -110,7 +111,8 @@ sa_lockout_password_tag(const struct sa_lockout *lockout, const struct sa_lockou
     sa_sha256(attempt->password, data.password);
     if (!across_names) {
         sa_sha256(attempt->name, data.name);
-        sa_sha256(sa_bytes_of(attempt->user == NULL ? "" : attempt->user->hash), data.hash);
+        if (attempt->user != NULL && sa_switch_is_on(SA_SWITCH_same_forgotten))
+            sa_sha256(sa_bytes_of(attempt->user->hash), data.hash);
     }
     sa_keyring_mac(lockout->keyring, SA_KEY_LOCKOUT, sa_bytes(&data, sizeof(data)), ret_mac);
     sa_wipe(&data, sizeof(data));
@@ -149,7 +151,8 @@ wait_after(const struct sa_lockout *lockout, const struct sa_source *source, uin
         return 0;
     if (wait > lockout->limits.wait_max_ms)
         wait = lockout->limits.wait_max_ms;
-    if (wait > SA_SERVICE_WAIT_MS && strncmp(source->text, "service:", 8) == 0)
+    if (wait > SA_SERVICE_WAIT_MS && strncmp(source->text, "service:", 8) == 0 &&
+        sa_switch_is_on(SA_SWITCH_service_wait))
         wait = SA_SERVICE_WAIT_MS;
     return wait;
 }
@@ -251,6 +254,8 @@ sa_lockout_give_back(struct sa_lockout *lockout, const struct sa_lockout_try *at
 {
     uint8_t key[SA_LRU_KEY_LEN];
 
+    if (!sa_switch_is_on(SA_SWITCH_give_back))
+        return;
     pair_key(lockout, attempt, key);
     pthread_mutex_lock(&lockout->lock);
     struct pair *pair = sa_lru_find(lockout->pairs, key);
@@ -356,7 +361,8 @@ sa_lockout_succeeded(struct sa_lockout *lockout, const struct sa_lockout_try *at
         change->pair.failures = 0;
     }
     pthread_mutex_unlock(&lockout->lock);
-    if (!proof->every_factor || !attempt->may_be_known || attempt->user == NULL)
+    if ((!proof->every_factor && sa_switch_is_on(SA_SWITCH_known_factors)) || !attempt->may_be_known ||
+        attempt->user == NULL)
         return;
     change->has_known = true;
     sa_lockout_known_row(attempt->user, attempt->source, attempt->now, &change->known);
@@ -390,5 +396,8 @@ sa_lockout_committed(struct sa_lockout *lockout, const struct sa_lockout_try *at
          other != NULL; other = sa_lru_next(lockout->pairs, other))
         if (memcmp(other->name, name, sizeof(name)) == 0)
             sa_lockout_forgive(other);
+    struct guard *guard = sa_switch_is_on(SA_SWITCH_guard_stays) ? NULL : sa_guard_find(lockout, attempt);
+    if (guard != NULL)
+        sa_guard_clear(guard);
     pthread_mutex_unlock(&lockout->lock);
 }

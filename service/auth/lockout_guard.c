@@ -22,6 +22,14 @@ sa_guard_is_stranger(const struct sa_lockout_try *attempt)
            (!attempt->is_known && !attempt->is_console && !attempt->is_oneself);
 }
 
+void
+sa_guard_clear(struct guard *guard)
+{
+    memset(guard->slots, 0, sizeof(guard->slots));
+    memset(guard->tags, 0, sizeof(guard->tags));
+    guard->until_ms = 0;
+}
+
 /* Let the slots that have left the window go. */
 void
 sa_guard_advance(struct guard *guard, int64_t boot_ms)
@@ -82,7 +90,8 @@ sa_guard_fail(struct sa_lockout *lockout, struct sa_lockout_try *attempt, uint64
     guard->slots[guard->slot % SLOTS]++;
     guard->failed_ms = now;
     sa_lru_touch(lockout->guards, guard);
-    if (was_up || sa_guard_failures(guard) >= lockout->limits.guard_failures)
+    bool has_enough = sa_guard_failures(guard) >= lockout->limits.guard_failures;
+    if (sa_switch_is_on(SA_SWITCH_guard_renews) ? was_up || has_enough : !was_up && has_enough)
         guard->until_ms = now + SA_GUARD_WINDOW_MS;
     attempt->guarded = true;
     row_of_guard(guard, attempt, change);

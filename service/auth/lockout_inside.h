@@ -77,6 +77,7 @@ void sa_lockout_forgive(struct pair *pair);
 
 struct guard *sa_guard_find(struct sa_lockout *lockout, const struct sa_lockout_try *attempt);
 bool sa_guard_is_stranger(const struct sa_lockout_try *attempt);
+void sa_guard_clear(struct guard *guard);
 void sa_guard_advance(struct guard *guard, int64_t boot_ms);
 uint32_t sa_guard_failures(const struct guard *guard);
 unsigned sa_guard_fail(struct sa_lockout *lockout, struct sa_lockout_try *attempt, uint64_t tag,

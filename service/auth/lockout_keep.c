@@ -19,6 +19,8 @@ sa_lockout_may_be_known(const struct sa_rules *rules, const struct sa_source *so
 {
     static const char *const KINDS[] = {"addr:", "net64:", "uid:"};
 
+    if (!sa_switch_is_on(SA_SWITCH_known_kinds))
+        return true;
     for (size_t i = 0; i < SA_COUNT(KINDS); i++)
         if (strncmp(source->text, KINDS[i], strlen(KINDS[i])) == 0)
             return strchr(source->text, '@') == NULL && !sa_rules_is_shared(rules, source);
@@ -29,7 +31,7 @@ bool
 sa_lockout_session_change(const struct sa_rules *rules, const struct sa_user *user,
                           const struct sa_source *source, struct sa_now now, struct sa_known_row *ret_row)
 {
-    if (!sa_lockout_may_be_known(rules, source))
+    if (!sa_lockout_may_be_known(rules, source) || !sa_switch_is_on(SA_SWITCH_known_session))
         return false;
     sa_lockout_known_row(user, source, now, ret_row);
     return true;
@@ -145,10 +147,7 @@ sa_lockout_clear(struct sa_lockout *lockout, const uint8_t *name, const char *so
             sa_lockout_forgive(pair);
     for (struct guard *guard = source == NULL ? sa_lru_next(lockout->guards, NULL) : NULL; guard != NULL;
          guard = sa_lru_next(lockout->guards, guard))
-        if (name == NULL || memcmp(guard->item.key, name, SA_LRU_KEY_LEN) == 0) {
-            memset(guard->slots, 0, sizeof(guard->slots));
-            memset(guard->tags, 0, sizeof(guard->tags));
-            guard->until_ms = 0;
-        }
+        if (name == NULL || memcmp(guard->item.key, name, SA_LRU_KEY_LEN) == 0)
+            sa_guard_clear(guard);
     pthread_mutex_unlock(&lockout->lock);
 }

@@ -103,6 +103,12 @@ sa_login_unknown_name(const struct sa_authority *authority, struct sa_bytes name
     uint8_t mac[SA_MAC_LEN];
 
     sa_keyring_mac(authority->keyring, SA_KEY_AUDIT_NAME, name, mac);
+    if (!sa_switch_is_on(SA_SWITCH_unknown_name)) {
+        size_t len = name.len < SA_LOGIN_UNKNOWN_LEN ? name.len : SA_LOGIN_UNKNOWN_LEN;
+        memcpy(ret_text, name.data, len);
+        ret_text[len] = '\0';
+        return;
+    }
     ret_text[0] = '?';
     sa_hex(sa_bytes(mac, NAME_MAC), ret_text + 1);
 }

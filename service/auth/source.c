@@ -32,7 +32,8 @@ address_text(struct sa_bytes from, const char **ret_kind, char ret_text[INET6_AD
         if (inet_pton(AF_INET6, text, &six) != 1 || IN6_IS_ADDR_LOOPBACK(&six))
             return false;
         if (!IN6_IS_ADDR_V4MAPPED(&six)) {
-            memset(six.s6_addr + NET64_LEN, 0, sizeof(six.s6_addr) - NET64_LEN);
+            if (sa_switch_is_on(SA_SWITCH_net64))
+                memset(six.s6_addr + NET64_LEN, 0, sizeof(six.s6_addr) - NET64_LEN);
             *ret_kind = "net64";
             return inet_ntop(AF_INET6, &six, ret_text, INET6_ADDRSTRLEN) != NULL;
         }
@@ -107,11 +108,13 @@ sa_source_pam(const struct sa_origin *origin, const struct sa_conf_words *consol
 
     if (address_text(origin->rhost, &kind, address))
         plain(ret_source, "%s:%s", kind, address);
-    else if (origin->rhost.len > 0)
+    else if (origin->rhost.len > 0 && sa_switch_is_on(SA_SWITCH_opaque))
         opaque("text", origin->rhost, ret_source);
     else if (origin->acting_uid != 0 && sa_switch_is_on(SA_SWITCH_acting_uid))
         sa_source_uid(origin->acting_uid, ret_source);
-    else if (sa_conf_has_word(console_services, origin->service) && seat(origin->tty, &at))
+    else if ((sa_conf_has_word(console_services, origin->service) ||
+              !sa_switch_is_on(SA_SWITCH_console_services)) &&
+             seat(origin->tty, &at))
         opaque("seat", at, ret_source);
     else
         opaque("service", origin->service, ret_source);

@@ -7,6 +7,7 @@
 
 #include "service/auth/lru.h"
 #include "service/auth/source.h"
+#include "service/auth/switches.h"
 #include "service/crypto/encode.h"
 
 #define REASONS_MAX 32u /* places that are kept for the sums by reason alone */
@@ -92,6 +93,8 @@ void
 sa_turned_away_count(struct sa_turned_away *turned_away, const char *source, const char *reason,
                      int64_t boot_ms)
 {
+    if (!sa_switch_is_on(SA_SWITCH_turned_away))
+        return;
     pthread_mutex_lock(&turned_away->lock);
     count(turned_away, source, reason, 1);
     if (turned_away->since_boot_ms == 0)

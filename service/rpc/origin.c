@@ -1,5 +1,6 @@
 #include "origin.h"
 
+#include "service/auth/switches.h"
 #include "service/rpc/shared.h"
 
 /* A field of a given message type, or NULL where the request's type has none or it is absent. */
@@ -104,7 +105,7 @@ sa_source_of(const struct sa_call *call, const struct sa_rules *rules, struct sa
     if (gateway ? kind != SA_SOURCE_PEER : kind == SA_SOURCE_CLIENT && caller->via == SA_VIA_ROOT)
         sa_source_client(sa_request_client_id(call), caller->address,
                          caller->has_uid ? (int64_t)caller->uid : -1, ret_source);
-    else if (kind == SA_SOURCE_PAM && caller->via == SA_VIA_ROOT)
+    else if (kind == SA_SOURCE_PAM && (caller->via == SA_VIA_ROOT || !sa_switch_is_on(SA_SWITCH_user_uid)))
         source_of_login(call, rules, ret_source);
     else
         source_of_peer(caller, ret_source);

@@ -72,7 +72,7 @@ rpc_place_attempt(struct sa_call *call, struct sa_lockout_try *attempt, struct s
 static enum sa_status
 let_wait(struct sa_call *call, const struct sa_lockout_try *attempt, uint32_t wait_ms)
 {
-    if (attempt->is_console)
+    if (attempt->is_console && sa_switch_is_on(SA_SWITCH_console_told))
         call->retry_ms = wait_ms;
     return rpc_turn_away(call, SA_INVALID_CREDENTIALS, "WAITING");
 }
@@ -85,7 +85,8 @@ rpc_admit_proof(struct sa_call *call, const struct sa_lockout_try *attempt)
 
     if (status != SA_OK)
         return status;
-    if (attempt->password.len == 0) /* no guess: not charged, and not a record each */
+    if (attempt->password.len == 0 &&
+        sa_switch_is_on(SA_SWITCH_empty)) /* no guess: not charged, and not a record each */
         return rpc_turn_away(call, SA_INVALID_CREDENTIALS, "EMPTY_PASSWORD");
     sa_lockout_look(call->authority->lockout, attempt, &state);
     return state.wait_ms > 0 ? let_wait(call, attempt, state.wait_ms) : SA_OK;
@@ -130,7 +131,8 @@ rpc_prove(struct sa_call *call, const struct sa_lockout_try *attempt, bool *ret_
 void
 rpc_forgive(struct sa_call *call)
 {
-    sa_buckets_give_back(call->authority->buckets, &call->source, call->now.boot_ms);
+    if (sa_switch_is_on(SA_SWITCH_bucket_success))
+        sa_buckets_give_back(call->authority->buckets, &call->source, call->now.boot_ms);
 }
 
 /* ---- it was wrong ---- */

@@ -2,6 +2,7 @@
 
 #include "service/auth/account.h"
 #include "service/auth/inside.h"
+#include "service/auth/switches.h"
 #include "service/rpc/origin.h"
 
 #define DAY_S  86400
@@ -39,7 +40,9 @@ enum sa_status
 rpc_known_source(struct sa_call *call, const struct sa_user *user, struct sa_known_row *ret_row)
 {
     struct sa_authority *authority = call->authority;
-    int64_t since_s = call->now.wall_ms / 1000 - authority->conf->login_known_days * DAY_S;
+    int64_t since_s = sa_switch_is_on(SA_SWITCH_known_days)
+                          ? call->now.wall_ms / 1000 - authority->conf->login_known_days * DAY_S
+                          : 0;
 
     if (!sa_lockout_may_be_known(authority->rules, &call->source))
         return SA_NOT_FOUND;
