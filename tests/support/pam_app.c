@@ -35,7 +35,7 @@ static const char usage[] =
     "  --repeat N, --threads N\n"
     "  --env                 print the PAM environment at the end\n"
     "ENTRY: authenticate acct_mgmt setcred setcred:delete setcred:reinitialize setcred:refresh open_session\n"
-    "       close_session chauthtok chauthtok:expired\n"
+    "       close_session chauthtok chauthtok:expired; or sh:COMMAND, run in between\n"
     "The exit status is the last entry's code; entries after a failed one are run all the same.\n";
 
 static const char *const code_names[] = {
@@ -240,6 +240,10 @@ run_script(void *data)
         run->pamh = pamh;
         set_items(pamh);
         for (int e = 0; e < script.n_entries; e++) {
+            if (strncmp(script.entries[e], "sh:", 3) == 0) {
+                run->last_code = system(script.entries[e] + 3);
+                continue;
+            }
             int code = run->last_code = run_entry(pamh, script.entries[e]);
             if (!script.quiet)
                 fprintf(out, "%s %d %s\n", script.entries[e], code,
