@@ -172,19 +172,22 @@ sa_lockout_find_pair(struct sa_lockout *lockout, const uint8_t key[SA_LRU_KEY_LE
     return NULL;
 }
 
-/* Once the free ones are spent, one is looked at after the other: the next may have to wait for this one. */
 static uint32_t
 wait_of(const struct sa_lockout *lockout, const struct pair *pair, const struct sa_lockout_try *attempt)
 {
     if (pair == NULL || !sa_switch_is_on(SA_SWITCH_pair_wait) ||
-        pair->failures + pair->item.pins < lockout->limits.free_failures)
+        pair->failures < lockout->limits.free_failures)
         return 0;
     int64_t left = pair->until_ms - attempt->now.boot_ms;
-    if (left > 0)
-        return (uint32_t)left;
-    return pair->item.pins == 0
-               ? 0
-               : (uint32_t)wait_after(lockout, attempt->source, pair->failures + pair->item.pins);
+    return left > 0 ? (uint32_t)left : 0;
+}
+
+/* Once the free ones are taken, one is looked at after the other: the next may have to wait for this one. */
+static bool
+is_taken(const struct sa_lockout *lockout, const struct pair *pair)
+{
+    return pair != NULL && sa_switch_is_on(SA_SWITCH_pair_wait) && pair->item.pins > 0 &&
+           pair->failures + pair->item.pins >= lockout->limits.free_failures;
 }
 
 void
@@ -229,6 +232,8 @@ sa_lockout_claim(struct sa_lockout *lockout, const struct sa_lockout_try *attemp
     pthread_mutex_lock(&lockout->lock);
     struct pair *pair = sa_lockout_find_pair(lockout, key, attempt->now.boot_ms);
     uint32_t wait = wait_of(lockout, pair, attempt);
+    if (wait == 0 && is_taken(lockout, pair))
+        wait = SA_LOCKOUT_UNDECIDED;
     if (wait == 0 && pair == NULL)
         pair = add_pair(lockout, attempt, key);
     if (wait == 0 && pair != NULL) {

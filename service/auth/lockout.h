@@ -68,9 +68,11 @@ void sa_lockout_look(struct sa_lockout *lockout, const struct sa_lockout_try *at
 
 /*
  * Take a failure of the pair before the hash, so that parallel guesses cannot outrun the count. Returns 0, or
- * how many milliseconds the pair waits: then nothing was taken and nothing may be hashed. At most as many are
- * taken at once as there are hash workers.
+ * how many milliseconds the pair waits, or SA_LOCKOUT_UNDECIDED, where those under way may all be right: ask
+ * again once one of them is decided. Unless it is 0 nothing was taken and nothing may be hashed. At most as
+ * many are taken at once as there are hash workers.
  */
+#define SA_LOCKOUT_UNDECIDED UINT32_MAX
 uint32_t sa_lockout_claim(struct sa_lockout *lockout, const struct sa_lockout_try *attempt);
 
 /* It was nobody's guess, or nothing was decided, or a second factor comes first: what was taken goes back. */

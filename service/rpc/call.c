@@ -15,6 +15,13 @@ sa_call_then(struct sa_call *call, enum sa_lane lane, sa_step step)
 }
 
 enum sa_status
+sa_call_again(struct sa_call *call, unsigned ms)
+{
+    call->again_boot_ms = sa_clock_now().boot_ms + ms;
+    return SA_UNSET; /* the step says, when it runs again */
+}
+
+enum sa_status
 sa_call_commit(struct sa_call *call, struct sa_work *commit, sa_step step)
 {
     if (commit == NULL)

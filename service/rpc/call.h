@@ -101,11 +101,18 @@ struct sa_call {
     enum sa_status committed; /* what became of it */
     sa_step after_step;
     enum sa_lane after_lane;
+    int64_t again_boot_ms; /* 0: not put off */
 };
 
 /* Go on with `step` on another lane: `return sa_call_then(call, SA_LANE_HASH, step);`. Its status is the
  * call's. */
 enum sa_status sa_call_then(struct sa_call *call, enum sa_lane lane, sa_step step);
+
+/*
+ * Run this same step once more on its lane, after so many milliseconds: `return sa_call_again(call, 10);`. No
+ * thread waits meanwhile; the deadline of the call goes on.
+ */
+enum sa_status sa_call_again(struct sa_call *call, unsigned ms);
 
 /*
  * Commit, and go on with `step` afterwards: `return sa_call_commit(call, sa_store_audit_work(...), step);`.

@@ -152,6 +152,13 @@ submit(struct sa_exchange *exchange)
     return sa_lane_submit(exchange->dispatch->lanes[exchange->lane], &exchange->job);
 }
 
+static void
+submit_or_refuse(struct sa_exchange *exchange)
+{
+    if (submit(exchange) != SA_OK)
+        finish(exchange, SA_OVERLOADED);
+}
+
 /* On the writer's thread. */
 static void
 committed(void *user, enum sa_status status)
@@ -182,6 +189,10 @@ advance(struct sa_exchange *exchange)
     for (;;) {
         call->next_step = NULL;
         enum sa_status status = exchange->step(call);
+        if (call->again_boot_ms != 0) {
+            exchange->dispatch->options.resume(exchange); /* it is the loop's from here */
+            return;
+        }
         if (call->next_step == NULL) {
             finish(exchange, status);
             return;
@@ -195,13 +206,17 @@ advance(struct sa_exchange *exchange)
             break;
     }
     exchange->lane = call->next_lane;
-    if (submit(exchange) != SA_OK)
-        finish(exchange, SA_OVERLOADED);
+    submit_or_refuse(exchange);
 }
 
 void
 sa_dispatch_resume(struct sa_exchange *exchange)
 {
+    if (exchange->call.again_boot_ms != 0) {
+        exchange->call.again_boot_ms = 0;
+        submit_or_refuse(exchange);
+        return;
+    }
     exchange->lane = SA_LANE_INLINE;
     advance(exchange);
 }

@@ -63,7 +63,8 @@ struct sa_dispatch_options {
     unsigned hash_queue;
     void (*done)(struct sa_exchange *exchange);   /* any thread; called once for each sa_dispatch_call */
     struct sa_store *store;                       /* of sa_call_commit */
-    void (*resume)(struct sa_exchange *exchange); /* the writer's thread; leads to sa_dispatch_resume */
+    void (*resume)(struct sa_exchange *exchange); /* any thread; leads to sa_dispatch_resume, not before the
+                                                     call's again_boot_ms */
 };
 
 /* Start the lanes. NULL where there is no memory or thread. The options' pointers outlive it. */
@@ -91,7 +92,8 @@ struct sa_exchange *sa_exchange_new(struct sa_dispatch *dispatch);
  */
 void sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *incoming);
 
-/* A commit that a call waited for is over: carry the call on. On the loop's thread; leads to `done`. */
+/* What a call waited for, a commit or its time, is over: carry it on. On the loop's thread; leads to `done`.
+ */
 void sa_dispatch_resume(struct sa_exchange *exchange);
 
 /* The answer has left, or nobody waits for it: run what comes after it, then wipe and free. */

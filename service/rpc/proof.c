@@ -6,6 +6,8 @@
 #include "service/base/log.h"
 #include "service/rpc/rule_login.h"
 
+#define UNDECIDED_MS_LEAST 10u
+
 enum sa_status
 rpc_hold(struct sa_call *call, enum sa_status status)
 {
@@ -111,6 +113,13 @@ rpc_begin_proof(struct sa_call *call, const struct sa_user *user, struct sa_byte
 
 /* ---- the hash ---- */
 
+/* Until one of those under way may be decided: as long as a hash takes, and no less than is worth a look. */
+static unsigned
+undecided_ms(const struct sa_authority *authority)
+{
+    return authority->hash_ms > UNDECIDED_MS_LEAST ? authority->hash_ms : UNDECIDED_MS_LEAST;
+}
+
 enum sa_status
 rpc_prove(struct sa_call *call, const struct sa_lockout_try *attempt, bool *ret_match)
 {
@@ -120,6 +129,8 @@ rpc_prove(struct sa_call *call, const struct sa_lockout_try *attempt, bool *ret_
     uint32_t wait_ms = sa_lockout_claim(lockout, attempt);
 
     call->hashed = true;
+    if (wait_ms == SA_LOCKOUT_UNDECIDED)
+        return sa_call_again(call, undecided_ms(call->authority));
     if (wait_ms > 0)
         return let_wait(call, attempt, wait_ms);
     enum sa_status status = sa_login_prove(call->authority, &proof, ret_match, &call->retry_ms);

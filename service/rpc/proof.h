@@ -45,7 +45,8 @@ SA_MUST_CHECK enum sa_status rpc_begin_proof(struct sa_call *call, const struct 
 /*
  * Take a failure of the pair and a unit of the source, then hash; runs on the hash lane. On SA_OK both stay
  * taken: rpc_fail_proof or sa_lockout_give_back decides about the pair's, rpc_forgive gives the unit back.
- * With any other status nothing is taken.
+ * With any other status nothing is taken. Where as many proofs of the pair are under way as it may still
+ * fail, none is turned away for it: the step runs again once one of them may be decided.
  */
 SA_MUST_CHECK enum sa_status rpc_prove(struct sa_call *call, const struct sa_lockout_try *attempt,
                                        bool *ret_match);

@@ -54,6 +54,27 @@ shrink(struct sa_answer *answer)
     return alone;
 }
 
+/* It comes back to sa_conn_answer. One that cannot be put off is carried on at once. */
+static void
+carry_on(struct sa_answer *answer)
+{
+    const struct sa_conn *conn = answer->owner;
+    struct sa_server *server = conn->door->server;
+
+    answer->due_boot_ms = answer->exchange->call.again_boot_ms;
+    if (answer->due_boot_ms <= server->now.boot_ms || sa_held_add(&server->held, answer) != SA_OK)
+        sa_dispatch_resume(answer->exchange);
+}
+
+void
+sa_conn_due(struct sa_answer *answer)
+{
+    if (answer->exchange != NULL && !answer->exchange->answered)
+        sa_dispatch_resume(answer->exchange);
+    else
+        sa_conn_queue(answer);
+}
+
 void
 sa_conn_answer(struct sa_answer *answer)
 {
@@ -61,7 +82,7 @@ sa_conn_answer(struct sa_answer *answer)
     struct sa_server *server = conn->door->server;
 
     if (!answer->exchange->answered) {
-        sa_dispatch_resume(answer->exchange); /* and it comes back here */
+        carry_on(answer);
         return;
     }
     if (conn->fd < 0 || answer->cancelled) {

@@ -135,7 +135,9 @@ void sa_conn_read(struct sa_conn *conn);
 
 /* Take a call that is done: hold it, queue its answer, or end it where nobody waits. */
 void sa_conn_answer(struct sa_answer *answer);
-/* Queue an answer whose time has come. */
+/* The time of one that was held has come: queue the answer, or carry the call on. */
+void sa_conn_due(struct sa_answer *answer);
+/* Queue an answer. */
 void sa_conn_queue(struct sa_answer *answer);
 /* Send what is queued, as far as the peer takes it. */
 void sa_conn_flush(struct sa_conn *conn);

@@ -125,7 +125,7 @@ run_timers(struct sa_server *server)
     struct sa_answer *answer;
 
     while ((answer = sa_held_due(&server->held, now_ms)) != NULL)
-        sa_conn_queue(answer);
+        sa_conn_due(answer);
     while (!TAILQ_EMPTY(&server->reading) && TAILQ_FIRST(&server->reading)->frame_until_ms <= now_ms)
         sa_conn_close(TAILQ_FIRST(&server->reading));
     while (!TAILQ_EMPTY(&server->stuck) && TAILQ_FIRST(&server->stuck)->stuck_until_ms <= now_ms)

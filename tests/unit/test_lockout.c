@@ -143,9 +143,26 @@ what_a_dropped_call_has_taken_comes_back_within_a_minute(void **state)
 
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(sa_lockout_claim(scene->lockout, &attempt), 0);
-    assert_int_not_equal(look(scene).wait_ms, 0);
+    attempt.now = scene->now;
+    assert_int_equal(sa_lockout_claim(scene->lockout, &attempt), SA_LOCKOUT_UNDECIDED);
     scene->now.boot_ms += MINUTE;
+    attempt.now = scene->now;
+    assert_int_equal(sa_lockout_claim(scene->lockout, &attempt), 0);
+}
+
+/* Six requests of one person at once are no guesses as long as none of them was wrong. */
+static void
+nobody_waits_for_what_may_still_be_right(void **state)
+{
+    struct scene *scene = *state;
+    struct sa_lockout_try attempt = attempt_of(scene, "x");
+
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(sa_lockout_claim(scene->lockout, &attempt), 0);
     assert_int_equal(look(scene).wait_ms, 0);
+    assert_int_equal(sa_lockout_claim(scene->lockout, &attempt), SA_LOCKOUT_UNDECIDED);
+    sa_lockout_give_back(scene->lockout, &attempt);
+    assert_int_equal(sa_lockout_claim(scene->lockout, &attempt), 0);
 }
 
 static void
@@ -349,6 +366,7 @@ main(void)
         TEST(five_failures_are_free_then_the_wait_doubles_from_one_second_to_fifteen_minutes),
         TEST(the_wall_clock_is_not_asked_how_long),
         TEST(a_thousand_parallel_guesses_are_five_evaluations),
+        TEST(nobody_waits_for_what_may_still_be_right),
         TEST(what_a_dropped_call_has_taken_comes_back_within_a_minute),
         TEST(the_same_wrong_password_counts_once),
         TEST(a_success_clears_only_its_own_pair),
