@@ -7,6 +7,8 @@
 #                             passwd changes the password to $NEXT, the others run a command
 #   denied PROGRAM USER ANSWERS      it does not, and it was the module that said so
 #   at_once CMD WORD...       CMD PROGRAM WORD... for every one of PROGRAMS at once;  was PROGRAM: how that ended
+#   fill_queue                no password can be looked at for some seconds: needs a daemon started with SLOW_HASHES;
+#                             $FILLER_PID is to be killed
 #   recorded OUTCOME CMD...   CMD exits 0, and the daemon recorded one more login of alice of that outcome
 #
 # alice (2001) and dave (2004) may sudo, and use printf so without a password; carol (2005) is known to this host only.
@@ -91,6 +93,18 @@ was() {
         fi
     done
     return 2
+}
+
+# What keeps the worker busy is the hash of a person of whom no password is known to fit.
+SLOW_HASHES=(password.memory=65536 password.passes=4 password.hash_threads=1 password.max_millis=10000)
+fill_queue() {
+    local hash
+    hash=$(printf '%086d' 0)
+    # shellcheck disable=SC2016 # not a variable
+    secauthctl user import --uid 2006 <<< 'slow:$6$rounds=9900000$saltsalt$'"$hash"':20000:0:99999:7:::' || return 1
+    /usr/bin/python3 tests/programs/full_queue.py > /run/t/filled &
+    FILLER_PID=$!
+    until_ok 20 grep -q full /run/t/filled
 }
 
 logins() { secauthctl audit list --event LOGIN --user alice --output json | jq --arg word "$1" \
