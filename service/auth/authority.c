@@ -100,11 +100,12 @@ start(struct sa_authority *authority, struct sa_now now, const char **ret_why)
     authority->buckets =
         sa_buckets_new((unsigned)conf->login_source_failures, conf->login_source_window * 1000);
     authority->handles = sa_handles_new();
+    authority->challenges = sa_challenges_new();
     authority->breached = sa_breached_new();
     authority->turned_away = sa_turned_away_new();
     authority->stamps = sa_stamps_new();
     if (authority->turned_away == NULL || authority->stamps == NULL || authority->breached == NULL ||
-        authority->buckets == NULL || authority->handles == NULL)
+        authority->buckets == NULL || authority->handles == NULL || authority->challenges == NULL)
         return SA_NO_MEMORY;
     const char *why;
     if (sa_breached_load(authority->breached, conf->password_breached, &why) != SA_OK) {
@@ -161,6 +162,7 @@ sa_authority_free(struct sa_authority *authority)
     sa_signing_stop(&authority->signing);
     sa_lockout_free(authority->lockout);
     sa_handles_free(authority->handles);
+    sa_challenges_free(authority->challenges);
     sa_breached_free(authority->breached);
     sa_turned_away_free(authority->turned_away);
     sa_stamps_free(authority->stamps);

@@ -8,8 +8,8 @@
 
 #define RECOVERY_LEN 12u /* of 32 letters: 60 bits; shown as xxxxxx-xxxxxx */
 
-static struct sa_bytes
-strip(struct sa_bytes text)
+struct sa_bytes
+sa_factor_strip(struct sa_bytes text)
 {
     static const char BLANKS[] = " \t\r\n";
 
@@ -47,21 +47,44 @@ sa_factor_step(const struct sa_totp *totp, struct sa_bytes code, int64_t wall_ms
     return true;
 }
 
-static bool
-totp_is_open(const struct sa_authority *authority, const struct sa_factors_state *state)
+static uint32_t
+failures_max(const struct sa_authority *authority)
 {
-    return state->has_totp && state->failures < (uint32_t)authority->conf->login_factor_failures;
+    return (uint32_t)authority->conf->login_factor_failures;
+}
+
+bool
+sa_factor_totp_is_open(const struct sa_authority *authority, const struct sa_factors_state *state)
+{
+    return state->has_totp && state->failures < failures_max(authority);
+}
+
+bool
+sa_factor_may_be_appended(struct sa_bytes password)
+{
+    unsigned digits = 0;
+
+    while (digits < password.len && password.data[password.len - 1 - digits] >= '0' &&
+           password.data[password.len - 1 - digits] <= '9')
+        digits++;
+    return digits >= SA_TOTP_DIGITS_MIN;
 }
 
 size_t
-sa_factor_appended(const struct sa_authority *authority, const struct sa_factors_state *state,
-                   struct sa_bytes password, int64_t wall_ms, int64_t *ret_step)
+sa_factor_appended(const struct sa_authority *authority, const char *subject,
+                   const struct sa_factors_state *state, struct sa_bytes password, int64_t wall_ms,
+                   struct sa_factor_use *ret_use)
 {
-    if (!totp_is_open(authority, state) || password.len <= state->totp.digits)
+    struct sa_factor_use use = {.subject = subject, .is_totp = true, .failures_max = failures_max(authority)};
+
+    if (!sa_factor_totp_is_open(authority, state) || password.len <= state->totp.digits)
         return 0;
     size_t len = password.len - state->totp.digits;
     struct sa_bytes code = sa_bytes(password.data + len, state->totp.digits);
-    return sa_factor_step(&state->totp, code, wall_ms, ret_step) ? len : 0;
+    if (!sa_factor_step(&state->totp, code, wall_ms, &use.step))
+        return 0;
+    *ret_use = use;
+    return len;
 }
 
 /* ---- recovery codes ---- */
@@ -132,9 +155,11 @@ sa_factor_judge(const struct sa_authority *authority, const char *subject,
 
     if (answer.len > SA_ANSWER_MAX)
         return SA_INVALID_CREDENTIALS;
-    answer = strip(answer);
-    if (totp_is_open(authority, state) && sa_factor_step(&state->totp, answer, wall_ms, &use.step)) {
+    answer = sa_factor_strip(answer);
+    if (sa_factor_totp_is_open(authority, state) &&
+        sa_factor_step(&state->totp, answer, wall_ms, &use.step)) {
         use.is_totp = true;
+        use.failures_max = failures_max(authority);
         *ret_use = use;
         return SA_OK;
     }

@@ -29,12 +29,23 @@ SA_MUST_CHECK enum sa_status sa_factor_judge(const struct sa_authority *authorit
                                              int64_t wall_ms, uint8_t mac[SA_MAC_LEN],
                                              struct sa_factor_use *ret_use);
 
+/* What is left of an answer without the blanks around it. */
+struct sa_bytes sa_factor_strip(struct sa_bytes answer);
+
+/* Whether codes are taken at all: there is a key, and wrong ones have not shut it. */
+bool sa_factor_totp_is_open(const struct sa_authority *authority, const struct sa_factors_state *state);
+
+/* Whether a password ends like one with a code behind it; if not, nobody need be asked for a key. */
+bool sa_factor_may_be_appended(struct sa_bytes password);
+
 /*
  * A code appended to the password, for programs that ask once: where the password ends in a code that is good
- * at this moment, how long the password before it is; else 0. So one attempt costs one hash.
+ * at this moment, how long the password before it is, and *ret_use to be spent with the grant (`subject`
+ * lives as long); else 0. So one attempt costs one hash.
  */
-size_t sa_factor_appended(const struct sa_authority *authority, const struct sa_factors_state *state,
-                          struct sa_bytes password, int64_t wall_ms, int64_t *ret_step);
+size_t sa_factor_appended(const struct sa_authority *authority, const char *subject,
+                          const struct sa_factors_state *state, struct sa_bytes password, int64_t wall_ms,
+                          struct sa_factor_use *ret_use);
 
 /* Whether a code is one of this moment that was not used; for enrolment, too. */
 SA_MUST_CHECK bool sa_factor_step(const struct sa_totp *totp, struct sa_bytes code, int64_t wall_ms,

@@ -15,7 +15,9 @@
 #define SA_PROOF_AMR_MAX    64u
 #define SA_ACR_NOTHING      "0"
 #define SA_ACR_PASSWORD     "1"
+#define SA_ACR_FACTORS      "2"
 #define SA_AMR_PASSWORD     "pwd" /* RFC 8176 */
+#define SA_AMR_FACTORS      "pwd otp"
 
 /* What was proven, and when. */
 struct sa_proof {

@@ -6,6 +6,7 @@
 
 #include "service/auth/authority.h"
 #include "service/auth/breached.h"
+#include "service/auth/challenges.h"
 #include "service/auth/handles.h"
 #include "service/auth/lockout.h"
 #include "service/auth/rules.h"
@@ -37,6 +38,7 @@ struct sa_authority {
     struct sa_password_policy policy;
     struct sa_buckets *buckets;
     struct sa_handles *handles;
+    struct sa_challenges *challenges;
     struct sa_lockout *lockout;
     struct sa_breached *breached;
     struct sa_turned_away *turned_away;

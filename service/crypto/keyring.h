@@ -19,6 +19,7 @@ enum sa_key_use {
     SA_KEY_AUDIT_NAME,     /* names without a record in the audit log */
     SA_KEY_LOCKOUT,        /* names and sources in the tables of failures */
     SA_KEY_RECOVERY,       /* recovery codes at rest */
+    SA_KEY_CHALLENGE,      /* passwords and hashes beside a challenge, in memory */
     SA_KEY_USES,
 };
 

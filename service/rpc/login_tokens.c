@@ -38,6 +38,12 @@ put_session(struct sa_call *call, const struct sa_session *session, const char *
     return SA_OK;
 }
 
+static const char *
+detail_of(struct sa_call *call, const char *proof, const char *grant)
+{
+    return proof == NULL ? grant : rpc_detail(call, "%s %s", proof, grant);
+}
+
 enum sa_status
 rpc_login_grant_tokens(struct sa_call *call, const struct sa_user *user, const struct sa_granted *granted,
                        const struct sa_proof *proof, const struct sa_login_change *change,
@@ -69,7 +75,7 @@ rpc_login_grant_tokens(struct sa_call *call, const struct sa_user *user, const s
         status = put_session(call, &session, refresh_text, *ret_grant);
     if (status == SA_OK) {
         record->session_id = session.id;
-        record->detail = rpc_grant_detail(call, &token, granted);
+        record->detail = detail_of(call, record->detail, rpc_grant_detail(call, &token, granted));
         status = sa_store_login_session(authority->store, &session, handle_mac, change, record);
     }
     sa_wipe(&token, sizeof(token));

@@ -6,13 +6,12 @@
 #include "service/auth/names.h"
 #include "service/auth/session.h"
 #include "service/rpc/login_tokens.h"
-#include "service/store/store_factor.h"
 
 /* ---- records ---- */
 
-/* A name that is not ours is not written down. */
-static struct sa_audit
-record_of(struct sa_call *call, const struct rpc_login *login, enum sa_outcome outcome, const char *reason)
+struct sa_audit
+rpc_login_record(struct sa_call *call, const struct rpc_login *login, enum sa_outcome outcome,
+                 const char *reason)
 {
     struct sa_audit record = sa_call_audit(call, SA_EVENT_LOGIN, outcome, reason);
 
@@ -71,6 +70,47 @@ rpc_login_look_up(struct sa_call *call, struct rpc_login *login)
     return rpc_place_attempt(call, &login->attempt, &login->known);
 }
 
+static enum sa_status
+check_said(struct sa_call *call, const struct rpc_login_said *said, struct rpc_login *login)
+{
+    if (login->by_gateway) {
+        if (said->client != NULL)
+            login->client_id = said->client->client_id;
+        return rpc_login_check_client(call, said->client, said->tokens, &login->granted);
+    }
+    if (said->client != NULL || said->tokens != NULL)
+        return sa_call_refuse(call, "client",
+                              "only through a gateway; a login here has its tokens from its session");
+    enum sa_status status = rpc_check_origin(call, said->origin);
+    if (status == SA_OK)
+        login->service = said->origin->service;
+    return status;
+}
+
+enum sa_status
+rpc_login_read(struct sa_call *call, const struct rpc_login_said *said, struct rpc_login **ret_login)
+{
+    struct rpc_login *login = sa_arena_alloc(call->arena, sizeof(*login));
+
+    if (login == NULL)
+        return SA_NO_MEMORY;
+    *login = (struct rpc_login){
+        .name = rpc_bytes(said->name),
+        .password = rpc_bytes(said->password),
+        .uid = said->uid,
+        .service = "",
+        .by_gateway = call->caller.via == SA_VIA_LOCAL || call->caller.via == SA_VIA_NETWORK,
+    };
+    enum sa_status status = check_said(call, said, login);
+    if (status == SA_OK)
+        status = rpc_login_look_up(call, login);
+    if (status != SA_OK)
+        return status;
+    login->by_service = !login->is_oneself && rpc_is_service(call, sa_bytes_of(login->service));
+    *ret_login = login;
+    return SA_OK;
+}
+
 /* ---- judge ---- */
 
 struct sa_rule_login
@@ -78,6 +118,12 @@ rpc_login_to_rules(const struct sa_call *call, const struct rpc_login *login)
 {
     return rpc_rule_login(call, login->name, login->user, sa_bytes_of(login->service),
                           login->attempt.is_known);
+}
+
+bool
+rpc_login_is_others(const struct sa_call *call, const struct rpc_login *login)
+{
+    return call->caller.via == SA_VIA_USER && !login->is_oneself && !login->by_service;
 }
 
 /* What stands against it whatever the password is; NULL for nothing. */
@@ -90,7 +136,7 @@ obstacle(const struct sa_call *call, const struct rpc_login *login)
         return sa_name_is_user(login->name) ? "UNKNOWN_USER" : "MALFORMED_NAME";
     if (login->uid != NULL && login->uid->id != user->uid)
         return "UID_MISMATCH";
-    if (call->caller.via == SA_VIA_USER && !login->is_oneself && !login->by_service)
+    if (rpc_login_is_others(call, login))
         return "NOT_ONESELF";
     return NULL;
 }
@@ -116,33 +162,6 @@ rpc_login_judge(const struct sa_call *call, struct rpc_login *login, bool match)
     /* On the sockets some programs ask nothing but this: a shut account reads like a wrong password. */
     if (login->by_gateway || state == SA_OK || state == SA_PASSWORD_EXPIRED)
         login->verdict = state;
-}
-
-enum sa_status
-rpc_login_ask_factor(struct sa_call *call, const struct rpc_login *login, struct rpc_login_factor *ret_factor)
-{
-    const struct sa_rule_login asked = rpc_login_to_rules(call, login);
-    struct sa_factors_state has;
-    struct sa_lockout_state state;
-    struct rpc_login_factor factor = {.asked = sa_rules_factors(login->rules, &asked)};
-
-    enum sa_status status = sa_store_factors(call->authority->store, login->user->subject, &has);
-    if (status != SA_OK)
-        return status;
-    factor.has_one = has.has_totp || has.recovery_codes > 0;
-    sa_wipe(&has, sizeof(has));
-    sa_lockout_look(call->authority->lockout, &login->attempt, &state);
-    factor.is_fresh = factor.asked.fresh_s > 0 && login->attempt.is_known &&
-                      login->known.factor_s + factor.asked.fresh_s > call->now.wall_ms / 1000;
-    if (!factor.has_one && state.on_guard)
-        factor.withheld = "ON_GUARD";
-    else if (!factor.has_one && factor.asked.factors >= SA_FACTORS_AFTER_PASSWORD)
-        factor.withheld = "FACTOR_NOT_ENROLLED";
-    else if (factor.has_one &&
-             (state.on_guard || (factor.asked.factors != SA_FACTORS_OFF && !factor.is_fresh)))
-        factor.withheld = "FACTOR_REQUIRED";
-    *ret_factor = factor;
-    return SA_OK;
 }
 
 bool
@@ -176,15 +195,19 @@ rpc_login_look_again(struct sa_call *call, struct rpc_login *login, bool *ret_ot
 enum sa_status
 rpc_login_deny(struct sa_call *call, struct rpc_login *login)
 {
-    struct sa_audit record = record_of(call, login, SA_OUTCOME_DENIED, login->reason);
+    struct sa_audit record = rpc_login_record(call, login, SA_OUTCOME_DENIED, login->reason);
 
-    return rpc_fail_proof(call, &login->attempt, &record, login->verdict);
+    if (login->verdict != SA_INVALID_CREDENTIALS)
+        rpc_forgive(call);
+    if (login->is_tried)
+        return rpc_fail_proof(call, &login->attempt, &record, login->verdict);
+    return rpc_hold(call, rpc_denied(call, &record, login->verdict));
 }
 
 enum sa_status
 rpc_login_refuse(struct sa_call *call, const struct rpc_login *login, const char *reason)
 {
-    struct sa_audit record = record_of(call, login, SA_OUTCOME_DENIED, reason);
+    struct sa_audit record = rpc_login_record(call, login, SA_OUTCOME_DENIED, reason);
 
     return rpc_refuse_proof(call, &record);
 }
@@ -210,21 +233,32 @@ put_handle(struct sa_call *call, const struct rpc_login *login, const struct sa_
     return put;
 }
 
+static const char *
+detail_of(struct sa_call *call, const struct rpc_login *login, bool must_change)
+{
+    const char *factor = login->factor.subject == NULL ? "" : login->factor.is_totp ? "totp" : "recovery";
+
+    if (factor[0] == '\0')
+        return must_change ? "must_change=yes" : NULL;
+    return rpc_detail(call, "%sfactor=%s", must_change ? "must_change=yes " : "", factor);
+}
+
 static enum sa_status
 commit_grant(struct sa_call *call, struct rpc_login *login, const struct sa_login_change *change,
              struct rpc_login_grant *grant)
 {
-    struct sa_audit record = record_of(call, login, SA_OUTCOME_GRANTED, NULL);
+    struct sa_audit record = rpc_login_record(call, login, SA_OUTCOME_GRANTED, NULL);
     struct sa_proof proof = {call->now.wall_ms / 1000, SA_AMR_PASSWORD, SA_ACR_PASSWORD};
 
+    if (change->has_factor)
+        proof = (struct sa_proof){call->now.wall_ms / 1000, SA_AMR_FACTORS, SA_ACR_FACTORS};
+    grant->must_change = login->verdict == SA_PASSWORD_EXPIRED;
+    record.detail = detail_of(call, login, grant->must_change);
     if (login->by_gateway) {
         record.event = SA_EVENT_TOKEN_ISSUE;
         return rpc_login_grant_tokens(call, login->user, &login->granted, &proof, change, &record,
                                       &grant->tokens);
     }
-    grant->must_change = login->verdict == SA_PASSWORD_EXPIRED;
-    if (grant->must_change)
-        record.detail = "must_change=yes";
     enum sa_status status = sa_store_login(call->authority->store, change, &record);
     if (status == SA_OK && !put_handle(call, login, &proof, &grant->handle))
         return SA_NO_MEMORY;
@@ -235,15 +269,20 @@ enum sa_status
 rpc_login_grant(struct sa_call *call, struct rpc_login *login, struct rpc_login_grant *ret_grant)
 {
     struct sa_lockout *lockout = call->authority->lockout;
-    struct sa_lockout_proof proof = {.every_factor = login->every_factor};
-    struct sa_login_change change = {.has_pair = false};
+    bool has_factor = login->factor.subject != NULL;
+    struct sa_lockout_proof proof = {.every_factor = login->every_factor, .factor = has_factor};
+    struct sa_login_change change = {.has_factor = has_factor, .factor = login->factor};
     struct rpc_login_grant grant = {.must_change = false};
 
     sa_lockout_succeeded(lockout, &login->attempt, &proof, &change);
     enum sa_status status = commit_grant(call, login, &change, &grant);
-    sa_lockout_give_back(lockout, &login->attempt);
+    if (login->is_tried)
+        sa_lockout_give_back(lockout, &login->attempt);
+    if (status == SA_NOT_FOUND && has_factor)
+        return rpc_login_deny_code(call, login, "CODE_USED");
+    rpc_forgive(call);
     if (status != SA_OK)
-        return status;
+        return rpc_hold(call, status);
     sa_lockout_committed(lockout, &login->attempt);
     *ret_grant = grant;
     return SA_OK;

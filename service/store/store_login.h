@@ -47,7 +47,8 @@ struct sa_known_row {
 struct sa_factor_use {
     const char *subject;
     bool is_totp;
-    int64_t step;                /* TOTP: accepted only if later than the last */
+    int64_t step;                /* TOTP: accepted only if later than the last, */
+    uint32_t failures_max;       /* and only while fewer wrong codes than these are counted */
     const uint8_t *recovery_mac; /* recovery code: accepted only if it is there, and gone afterwards */
 };
 

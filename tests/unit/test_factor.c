@@ -144,20 +144,41 @@ a_recovery_code_of_another_form_is_none(void **state)
         assert_false(accepts_text(&has, WRONG[i], NOW_MS));
 }
 
+static size_t
+appended(const struct sa_factors_state *has, const char *password, struct sa_factor_use *ret_use)
+{
+    return sa_factor_appended(&authority, SUBJECT, has, sa_bytes_of(password), NOW_MS, ret_use);
+}
+
 static void
 a_code_at_the_end_of_a_password_is_found(void **state)
 {
     struct sa_factors_state has = tina();
-    int64_t step = 0;
+    struct sa_factor_use use = {.step = 0};
 
     (void)state;
-    assert_int_equal(sa_factor_appended(&authority, &has, sa_bytes_of("secret081804"), NOW_MS, &step), 6);
-    assert_int_equal(step, STEP);
-    assert_int_equal(sa_factor_appended(&authority, &has, sa_bytes_of("081804"), NOW_MS, &step), 0);
-    assert_int_equal(sa_factor_appended(&authority, &has, sa_bytes_of("secret081805"), NOW_MS, &step), 0);
-    assert_int_equal(sa_factor_appended(&authority, &has, sa_bytes_of("secret081804 "), NOW_MS, &step), 0);
+    assert_int_equal(appended(&has, "081804", &use), 0);
+    assert_int_equal(appended(&has, "secret081805", &use), 0);
+    assert_int_equal(appended(&has, "secret081804 ", &use), 0);
+    assert_null(use.subject);
+    assert_int_equal(appended(&has, "secret081804", &use), 6);
+    assert_int_equal(use.step, STEP);
+    assert_true(use.is_totp);
+    assert_int_equal(use.failures_max, 10);
     has.failures = 10;
-    assert_int_equal(sa_factor_appended(&authority, &has, sa_bytes_of("secret081804"), NOW_MS, &step), 0);
+    assert_int_equal(appended(&has, "secret081804", &use), 0);
+}
+
+static void
+only_a_password_that_ends_in_six_digits_is_looked_at(void **state)
+{
+    (void)state;
+    assert_false(sa_factor_may_be_appended(sa_bytes_of("")));
+    assert_false(sa_factor_may_be_appended(sa_bytes_of("secret")));
+    assert_false(sa_factor_may_be_appended(sa_bytes_of("081804secret")));
+    assert_false(sa_factor_may_be_appended(sa_bytes_of("secret81804")));
+    assert_true(sa_factor_may_be_appended(sa_bytes_of("secret081804")));
+    assert_true(sa_factor_may_be_appended(sa_bytes_of("081804")));
 }
 
 int
@@ -170,6 +191,7 @@ main(void)
         cmocka_unit_test(wrong_codes_shut_totp_and_not_the_recovery_codes),
         cmocka_unit_test(a_recovery_code_of_another_form_is_none),
         cmocka_unit_test(a_code_at_the_end_of_a_password_is_found),
+        cmocka_unit_test(only_a_password_that_ends_in_six_digits_is_looked_at),
     };
     SA_OWN(sa_keyring) keyring = sa_keyring_new(sa_bytes("0123456789abcdef0123456789abcdef", 32));
 
