@@ -18,14 +18,15 @@ sys.path.insert(0, sys.argv[1])
 import google  # noqa: E402  a package of the library's own: what was made from proto/google is found beside it
 google.__path__.append(os.path.join(sys.argv[1], "google"))
 from google.rpc import error_details_pb2, status_pb2  # noqa: E402
-from secauth.v1 import (audit_pb2, authn_pb2, client_pb2, host_pb2, key_pb2, session_pb2, signing_key_pb2,  # noqa: E402
-                        token_pb2, user_pb2)
+from secauth.v1 import (audit_pb2, authn_pb2, client_pb2, host_pb2, key_pb2, lockout_pb2, mfa_pb2,  # noqa: E402
+                        session_pb2, signing_key_pb2, token_pb2, user_pb2)
 
 HEADER = struct.Struct(">IBBHIIIHHQ")
 REQUEST, REPLY, ITEM, END, CANCEL, PEER, PEER_GONE = range(1, 8)
 ROOT, USER = "/run/secauth/root/root.sock", "/run/secauth/user.sock"
 ALICE = 2001
-MODULES = [audit_pb2, authn_pb2, client_pb2, host_pb2, key_pb2, session_pb2, signing_key_pb2, token_pb2, user_pb2]
+MODULES = [audit_pb2, authn_pb2, client_pb2, host_pb2, key_pb2, lockout_pb2, mfa_pb2, session_pb2, signing_key_pb2,
+           token_pb2, user_pb2]
 KEYS, STATUS = "secauth.v1.KeyService/GetKeySet", "secauth.v1.HostService/GetStatus"
 
 

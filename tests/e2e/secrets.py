@@ -42,6 +42,28 @@ def channels():
     yield grpc.insecure_channel("unix:/run/secauth-grpc/local.sock")
 
 
+def second_factor(found):
+    """Alice gets a key and recovery codes, and uses one of those; another key waits for its first code."""
+    with Connection() as c:
+        found["key"] = made(b"Marker-key-")
+        _, body = c.ask(PACKAGE + "MfaService/EnrollTotp", mfa_pb2.EnrollTotpRequest(user="alice", key=found["key"]))
+        found["totp"] = mfa_pb2.EnrollTotpResponse.FromString(body).secret
+        code = subprocess.run(["oathtool", "--totp", found["key"].hex()], stdout=subprocess.PIPE, check=True).stdout.strip()
+        _, body = c.ask(PACKAGE + "MfaService/ConfirmTotp", mfa_pb2.ConfirmTotpRequest(
+            user="alice", code=code, recovery_codes=True))
+        found["recovery"], used = mfa_pb2.ConfirmTotpResponse.FromString(body).recovery_codes[:2]
+        _, body = c.ask(PACKAGE + "MfaService/EnrollTotp", mfa_pb2.EnrollTotpRequest(user="alice"))
+        found["waiting"] = mfa_pb2.EnrollTotpResponse.FromString(body).secret
+    with Connection(USER, ALICE) as own:
+        status, body = own.ask(PACKAGE + "MfaService/CreateRecoveryCodes", mfa_pb2.CreateRecoveryCodesRequest(
+            password=found["new"], code=used))
+        assert status == "OK", status
+        found["spent"], found["recovery2"] = used, mfa_pb2.CreateRecoveryCodesResponse.FromString(body).codes[0]
+        assert own.ask(PACKAGE + "MfaService/CreateRecoveryCodes", mfa_pb2.CreateRecoveryCodesRequest(
+            password=found["new"], code=used))[0] == "INVALID_CREDENTIALS"
+    assert ctl("mfa", "remove", "alice")
+
+
 def use():
     found = {name: made(b"Marker-" + name.encode()) for name in ("right", "wrong", "typed", "short", "new", "handed")}
     ctl("user", "add", "alice", "--uid", "2001", typed=found["right"])
@@ -71,6 +93,7 @@ def use():
         assert c.ask(PACKAGE + "AuthnService/ChangePassword", authn_pb2.ChangePasswordRequest(
             user=b"alice", current_password=found["right"], new_password=found["new"],
             origin={"service": "passwd", "acting_uid": ALICE}))[0] == "OK"
+    second_factor(found)
     for number, channel in enumerate(channels()):
         with channel:
             client, tokens = {"client_id": "app"}, {"audiences": ["demo"]}
