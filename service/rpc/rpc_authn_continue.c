@@ -114,8 +114,6 @@ rpc_authn_continue(struct sa_call *call, const Secauth__V1__ContinueAuthenticati
     struct sa_challenge challenge;
 
     enum sa_status status = rpc_login_read(call, &said, &login);
-    if (status == SA_OK)
-        status = rpc_check_rate(call);
     if (status != SA_OK)
         return status;
     const struct sa_challenge_owner owner = rpc_login_owner(call, login);

@@ -2,10 +2,14 @@
 
 factors.py PART [ARGUMENT...]    exits 0 where all is as it shall be
 """
+import base64
+import json
 import os
 import subprocess
 import sys
 import time
+
+import grpc
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from wire import *  # noqa: E402,F403
@@ -290,6 +294,122 @@ def oneself_is_asked_by_a_rule_that_means_the_service():
         denied(answer(tina, "tina", state, b"000000", service="desk"))
         reply = granted(answer(tina, "tina", asked(tina, "tina", service="desk"), totp.code(), service="desk"))
         assert not reply.authn_handle
+
+
+# ---- always ----
+
+def always_asks_every_name_alike():
+    """One question for all, in all its bytes but the state; and no answer to it is good but that to the right password."""
+    totp = Totp("tina")
+    totp.arm()
+    with Daemon() as root:
+        must(root.call("User/SetUserActive", name="dis", active=False))
+        questions = set()
+        for number, (name, password, more) in enumerate((
+                ("tina", PASSWORD, {}), ("tina", WRONG, {}), ("nobody", WRONG, {}), ("-x\n", WRONG, {}), ("nina", PASSWORD, {}),
+                ("dis", PASSWORD, {}), ("alice", PASSWORD, {"uid": {"id": 9999}}), ("tina", WRONG + totp.code(), {}),
+                ("tina", b"a" * 600, {}), ("tina", b"\b\n\r\177INCORRECT", {}))):
+            rhost = b"192.0.2.%d" % (number + 1)
+            for code in b"", b"000000", PASSWORD, totp.code() if number else b"1":
+                reply = must(root.call("Authn/BeginAuthentication", user=name.encode(), password=password,
+                                       origin=origin(rhost), **more))
+                state, reply.challenge.state = reply.challenge.state, b""
+                questions.add((reply.outcome, len(state), reply.SerializeToString()))
+                denied(answer(root, name, state, code, rhost=rhost))
+        assert len(questions) == 1 and questions.pop()[:2] == (CHALLENGED, 22), questions
+        assert failures("tina") == 2, "only those count that follow the right password"
+        granted(answer(root, "tina", asked(root, "tina"), totp.code()))
+        assert granted(begin(root, "tina", PASSWORD + totp.code(1))).password_len == len(PASSWORD)
+
+
+def always_counts_a_first_step_whatever_its_password_is():
+    """So neither hanging up makes guesses free, nor does the wait of the pair tell what the question does not."""
+    totp = Totp("tina")
+    totp.arm()
+    with Daemon() as root:
+        for number, (name, password) in enumerate((("tina", PASSWORD), ("tina", WRONG), ("nobody", WRONG))):
+            rhost = b"192.0.2.%d" % (number + 101)
+            for other in range(4):
+                asked(root, name, b"guess %d" % other, rhost=rhost)
+            asked(root, name, password, rhost=rhost)
+            asked_again = begin(root, name, b"guess 5", rhost=rhost)
+            denied(asked_again)  # five have failed: the pair waits
+        rhost = b"192.0.2.120"
+        for turn in range(3):  # what was counted is cleared by a grant
+            for other in range(3):
+                asked(root, "tina", b"guess %d" % other, rhost=rhost)
+            if turn < 2:
+                granted(answer(root, "tina", asked(root, "tina", rhost=rhost), totp.code(turn), rhost=rhost))
+
+
+# ---- through a gateway ----
+
+APP, TOKENS = {"client_id": "app"}, {"audiences": ["demo"]}
+
+
+class Tls:
+    """Like a Daemon, over TLS with Debian's grpcio; statuses are those of google.rpc, with their reason."""
+
+    def __enter__(self):
+        with open("/run/t/ca.pem", "rb") as trust:
+            self.channel = grpc.secure_channel("localhost:7443", grpc.ssl_channel_credentials(trust.read()))
+        return self
+
+    def __exit__(self, *_):
+        self.channel.close()
+
+    def call(self, method, **fields):
+        service, rpc = method.split("/")
+        call = self.channel.unary_unary(f"/secauth.v1.{service}Service/{rpc}", lambda m: m.SerializeToString(),
+                                        MESSAGES[rpc + "Response"].FromString)
+        try:
+            return "OK", call(MESSAGES[rpc + "Request"](**fields), timeout=10)
+        except grpc.RpcError as error:
+            for packed in MESSAGES["Status"].FromString(dict(error.trailing_metadata())["grpc-status-details-bin"]).details:
+                if packed.type_url.endswith("ErrorInfo"):
+                    return MESSAGES["ErrorInfo"].FromString(packed.value).reason, None
+
+
+def clients():
+    with Daemon() as root:
+        for client_id in "app", "other":
+            must(root.call("Client/CreateClient", client={"client_id": client_id, "kind": 2, "login": True, "grants": [2],
+                                                          "audiences": [{"audience": "demo", "scopes": ["read"]}]}))
+
+
+def a_gateway_carries_the_question_and_the_tokens_come_with_the_answer():
+    totp, app = Totp("tina"), {"client": APP, "tokens": TOKENS}
+    totp.arm()
+    with Tls() as tls, Daemon() as root:
+        state = asked(tls, "tina", **app)
+        denied(answer(tls, "tina", state, totp.code(), client={"client_id": "other"}, tokens=TOKENS))
+        denied(answer(root, "tina", state, totp.code()))
+        denied(answer(tls, "tina", state, totp.code(), client={"client_id": "nobody"}, tokens=TOKENS), "INVALID_CLIENT")
+        denied(answer(tls, "tina", state, totp.code(), client=APP, tokens={"audiences": ["else"]}), "INVALID_TARGET")
+        denied(answer(tls, "tina", state, b"000000", **app))
+        reply = granted(answer(tls, "tina", asked(tls, "tina", **app), totp.code(), **app))
+        assert reply.grant.access_token and reply.grant.refresh_token.startswith(b"sar1_") and not reply.authn_handle
+        claims = json.loads(base64.urlsafe_b64decode(reply.grant.access_token.split(b".")[1] + b"=="))
+        assert claims["amr"] == ["pwd", "otp"] and claims["acr"] == "2", claims
+        assert granted(begin(tls, "tina", PASSWORD + totp.code(1), **app)).grant.access_token
+        must(root.call("User/SetUserActive", name="tina", active=False))
+        denied(begin(tls, "tina", **app), "ACCOUNT_DISABLED")
+        must(root.call("User/SetUserActive", name="tina", active=True))
+
+
+def a_gateway_tells_a_shut_account_once_all_is_proven():
+    """With `always`: not before."""
+    totp, app = Totp("tina"), {"client": APP, "tokens": TOKENS}
+    totp.arm()
+    with Tls() as tls, Daemon() as root:
+        must(root.call("User/SetUserActive", name="tina", active=False))
+        denied(answer(tls, "tina", asked(tls, "tina", **app), b"000000", **app))
+        denied(answer(tls, "tina", asked(tls, "tina", WRONG, **app), totp.code(), **app))
+        denied(answer(tls, "nobody", asked(tls, "nobody", **app), totp.code(), **app))
+        denied(answer(tls, "nina", asked(tls, "nina", **app), totp.code(), **app))
+        denied(answer(tls, "tina", asked(tls, "tina", **app), totp.code(), **app), "ACCOUNT_DISABLED")
+        must(root.call("User/SetUserActive", name="tina", active=True))
+        granted(answer(tls, "tina", asked(tls, "tina", **app), totp.code(), **app))
 
 
 run_part()
