@@ -41,7 +41,7 @@ try() {
         'sshd password') out=$(ssh_as "$2" "${answers%% *}" password echo ran-"it" 2>&1) ;;
         'sshd keyboard-interactive') out=$(ssh_typed "$2" "$answers" keyboard-interactive echo ran-"it" 2>&1) ;;
         'sshd public key') out=$(ssh_as "$2" '' key echo ran-"it" 2>&1) ;;
-        'sudo -S') out=$(as "$2" sudo -S -k -p '' echo ran-"it" <<< "${answers// /$'\n'}" 2>&1) ;;
+        'sudo -S') out=$(as "$2" sudo -S -k echo ran-"it" <<< "${answers// /$'\n'}" 2>&1) ;;
         'sudo on a tty') out=$(on_pty "$2" "$answers" sudo -k sh -c 'printf ran-; echo it' 2>&1) ;;
         'sudo -n') out=$(as "$2" sudo -k -n printf '%s-it' ran 2>&1) ;;
         su) out=$(on_pty carol "$answers" su "$2" -c 'printf "\nran-"; echo it' 2>&1) ;;
