@@ -10,6 +10,9 @@
 #   counters                what `secauthctl lockout list` prints;  no_counters: it has no row
 #   login USER PASSWORD [WORD...]   authenticate by the app, from S1 unless --rhost is among the WORDs
 #   S1 to S9                203.0.113.1 to .9
+#   trace_build             makes $TRACER, which is preloaded: `SA_TRACE=FILE LD_PRELOAD=$TRACER CMD` writes sockets,
+#                           connections and name lookups of CMD to FILE. TRACED_DAEMON=FILE before cases_setup: of
+#                           the daemon, its start included
 . tests/support/pam.sh
 
 export PW='correct horse battery'
@@ -17,6 +20,7 @@ W1='wrong one' W2='wrong two' W3='wrong three' W4='wrong four' W5='wrong five' W
 S1=203.0.113.1 S2=203.0.113.2 S3=203.0.113.3 S4=203.0.113.4 S5=203.0.113.5 S9=203.0.113.9
 TINA_KEY=12345678901234567890
 CLOCK=/run/t/clock
+TRACER=/run/t/trace.so TRACED_DAEMON=''
 LIBFAKETIME=$(ls /usr/lib/*/faketime/libfaketime.so.1 2> /dev/null | head -n 1)
 
 cases_setup() {
@@ -25,6 +29,7 @@ cases_setup() {
     mkdir -p /run/t
     chmod 0755 /run/t
     clock_real
+    [ -z "$TRACED_DAEMON" ] || trace_build
     for person in alice:4242 bob:4343 tina:4444 dis:4545 exp:4646 nina:4747; do
         host_person "${person%:*}" "${person#*:}"
     done
@@ -39,8 +44,13 @@ cases_setup() {
 }
 
 cases_daemon() {
-    LD_PRELOAD=$LIBFAKETIME FAKETIME_TIMESTAMP_FILE=$CLOCK FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 \
+    SA_TRACE=$TRACED_DAEMON LD_PRELOAD=$LIBFAKETIME${TRACED_DAEMON:+:$TRACER} FAKETIME_TIMESTAMP_FILE=$CLOCK FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 \
         start_daemon "$@"
+}
+
+trace_build() {
+    mkdir -p /run/t
+    gcc -shared -fPIC -O1 -o "$TRACER" tests/support/trace.c
 }
 
 clock_at() {
