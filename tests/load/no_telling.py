@@ -3,6 +3,7 @@
 no_telling.py people                     one person of every kind
 no_telling.py tell SAMPLES equal|apart   SAMPLES interleaved denials of each kind, 16 in flight from 16 sources; `equal`
                                          fails where the times tell the kinds apart, `apart` where they do not
+no_telling.py always SAMPLES equal|apart the same of both steps where a code is asked of every name, 8 in flight
 
 The test is that of Kruskal and Wallis: all times are ranked together (ties share the middle rank), and
     H = (12 / (N (N + 1)) * sum over kinds of R^2 / n - 3 (N + 1)) / (1 - sum of (t^3 - t) over ties / (N^3 - N))
@@ -11,13 +12,14 @@ of freedom. One test compares all kinds at once, so nothing is compared several 
 about the shape of the distribution, which is not normal here (a jitter of 50 ms and the scheduler).
 
 Six kinds are five degrees of freedom, of which 25.74 is exceeded once in 10,000 runs and 30.86 once in 100,000: the
-threshold is 30.86.
+threshold is 30.86. Three kinds are two, of which -2 ln(p) is exceeded with the probability p: 23.03.
 The order within a round is shuffled, so that whatever drifts falls on all kinds alike.
 """
 import os
 import random
 import selectors
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
@@ -25,7 +27,7 @@ from wire import *  # noqa: E402,F403
 
 RIGHT, WRONG = b"the right password", b"a wrong password"
 IN_FLIGHT = 16
-THRESHOLD = 30.86  # chi squared, 5 degrees of freedom, 1 in 100,000
+THRESHOLD, THRESHOLD_OF_THREE = 30.86, 23.03  # chi squared, 5 and 2 degrees of freedom, 1 in 100,000
 KINDS = {
     "an unknown name": (b"nobody-here", None, WRONG),
     "a wrong password": (b"alice", 2001, WRONG),
@@ -119,6 +121,61 @@ def tell(samples, expected):
         assert h < THRESHOLD, "the times tell the kinds apart"
     else:
         assert h >= THRESHOLD, "the times tell nothing although the fixed time is gone"
+
+
+# ---- a code that is asked of every name ----
+
+ASKED = {"an unknown name": (b"nobody-here", None, WRONG), "a wrong password": (b"tina", 2012, WRONG),
+         "the right password": (b"tina", 2012, RIGHT)}
+
+
+def enrolled():
+    with Daemon() as root:
+        must(root.call("User/CreateUser", user={"name": "tina", "uid": {"id": 2012}, "active": True}, password=RIGHT))
+        key = os.urandom(20)
+        must(root.call("Mfa/EnrollTotp", user="tina", key=key))
+        code = subprocess.run(["oathtool", "--totp", key.hex()], check=True, capture_output=True).stdout.strip()
+        must(root.call("Mfa/ConfirmTotp", user="tina", code=code))
+
+
+def ask_and_answer(source, rounds, times, answers):
+    """Both steps, one after the other: a question, and what a wrong code gets."""
+    with Daemon() as root:
+        for _ in range(rounds):
+            for kind in random.sample(list(ASKED), len(ASKED)):
+                said = request(ASKED[kind], source)
+                began = time.monotonic()
+                status, reply = root.call("Authn/BeginAuthentication", **said)
+                asked = time.monotonic()
+                state, reply.challenge.state = reply.challenge.state, b"?"
+                answers["asks"].add((status, len(state), reply.SerializeToString()))
+                del said["password"]
+                said.pop("uid", None)
+                then = time.monotonic()
+                answers["denies"].add(root.call("Authn/ContinueAuthentication", state=state, answer=b"000000", **said))
+                times["asks"][kind].append((asked - began) * 1000)
+                times["denies"][kind].append((time.monotonic() - then) * 1000)
+
+
+def always(samples, expected):
+    workers, answers = 8, {"asks": set(), "denies": set()}
+    times = {step: {kind: [] for kind in ASKED} for step in answers}
+    threads = [threading.Thread(target=ask_and_answer, args=(source, int(samples) // workers, times, answers))
+               for source in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for step, kinds in times.items():
+        for kind, values in kinds.items():
+            values.sort()
+            print(f"{values[len(values) // 2]:8.1f} ms  least {values[0]:8.1f}  most {values[-1]:8.1f}  {step} after {kind}")
+        h = kruskal_wallis(list(kinds.values()))
+        print(f"H = {h:.1f}, threshold {THRESHOLD_OF_THREE}")
+        assert len(answers[step]) == 1 and len(kinds["the right password"]) == int(samples), answers[step]
+        if expected == "equal":
+            assert h < THRESHOLD_OF_THREE, "the times tell the kinds apart"
+    assert expected == "equal" or h >= THRESHOLD_OF_THREE, "the times tell nothing although the fixed time is gone"
 
 
 run_part()
