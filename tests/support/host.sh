@@ -20,7 +20,8 @@ host_person() {
     for other in "$1" "$(getent passwd "$2" | cut -d: -f1)"; do
         ! getent passwd "$other" > /dev/null || userdel -f "$other"
     done
-    useradd -m -s /bin/bash -u "$2" "$1"
+    useradd -m -s /bin/bash -u "$2" "$1" 2> /dev/null
+    chown -R "$1:" "/home/$1" # it may be there already, of another uid
     usermod -p '!' "$1"
 }
 
