@@ -15,6 +15,8 @@
 
 #define ANSWERS_MAX     32
 #define DESCRIPTORS_MAX 256
+#define AT_MAX          4
+#define ENTRIES_MAX     16
 
 static const char usage[] =
     "pam_app [OPTION...] ENTRY...\n"
@@ -32,7 +34,7 @@ static const char usage[] =
     "  --list-in-child       at a prompt, exec `ls -l /proc/self/fd`\n"
     "  --close 0,1,2         close these descriptors first;  --output FILE  where to print\n"
     "  --descriptors         compare the descriptor tables before and after\n"
-    "  --repeat N, --threads N\n"
+    "  --repeat N, --threads N;  --at N COMMAND  run before the N-th time\n"
     "  --env                 print the PAM environment at the end\n"
     "ENTRY: authenticate acct_mgmt setcred setcred:delete setcred:reinitialize setcred:refresh open_session\n"
     "       close_session chauthtok chauthtok:expired; or sh:COMMAND, run in between\n"
@@ -79,7 +81,8 @@ static struct {
     char **entries;
     int n_answers, n_entries, flags, repeat, threads, quiet;
     int no_conv, no_conv_after_first, change_items, think, list_in_child, descriptors, env;
-    const char *close;
+    const char *close, *at_commands[AT_MAX];
+    int at_times[AT_MAX], n_at;
 } script = {.service = "test", .repeat = 1, .threads = 1};
 
 /* One run of the script: its place in the answers. */
@@ -87,6 +90,7 @@ struct run {
     pam_handle_t *pamh;
     int next_answer;
     int last_code;
+    int counts[ENTRIES_MAX][32]; /* how often an entry returned a code */
 };
 
 static FILE *out;
@@ -230,6 +234,9 @@ run_script(void *data)
 
     for (int i = 0; i < script.repeat; i++) {
         run->next_answer = 0;
+        for (int at = 0; at < script.n_at; at++)
+            if (script.at_times[at] == i && system(script.at_commands[at]) != 0)
+                exit(2);
         run->last_code = script.confdir == NULL ? pam_start(script.service, script.user, &conversation, &pamh)
                                                 : pam_start_confdir(script.service, script.user,
                                                                     &conversation, script.confdir, &pamh);
@@ -245,6 +252,7 @@ run_script(void *data)
                 continue;
             }
             int code = run->last_code = run_entry(pamh, script.entries[e]);
+            run->counts[e][code & 31]++;
             if (!script.quiet)
                 fprintf(out, "%s %d %s\n", script.entries[e], code,
                         code >= 0 && code < 32 ? code_names[code] : "?");
@@ -272,6 +280,17 @@ describe_descriptors(char *ret_text, size_t size)
         target[got] = '\0';
         len += (size_t)snprintf(ret_text + len, size - len, "%d:%s ", fd, target);
     }
+}
+
+static void
+print_counts(const struct run *run)
+{
+    for (int e = 0; e < script.n_entries; e++)
+        for (int code = 0; code < 32; code++)
+            if (run->counts[e][code] > 0)
+                fprintf(out, "%d times %s %d %s\n", run->counts[e][code], script.entries[e], code,
+                        code_names[code]);
+    fprintf(out, "last %d %s\n", run->last_code, code_names[run->last_code & 31]);
 }
 
 static void
@@ -358,6 +377,11 @@ take_option(char **words)
             return 2;
         }
     }
+    if (strcmp(words[0], "--at") == 0 && words[2] != NULL && script.n_at < AT_MAX) {
+        script.at_times[script.n_at] = atoi(words[1]);
+        script.at_commands[script.n_at++] = words[2];
+        return 3;
+    }
     if (strcmp(words[0], "--answer") == 0)
         add_answer(words[1]);
     else if (strcmp(words[0], "--authtok-file") == 0)
@@ -404,6 +428,8 @@ main(int argc, char **argv)
         i += take_option(argv + i);
     script.entries = argv + i;
     script.n_entries = argc - i;
+    if (script.n_entries > ENTRIES_MAX)
+        return 2;
     script.quiet = script.repeat > 1 || script.threads > 1;
     open_output();
     describe_descriptors(before, sizeof(before));
@@ -412,7 +438,7 @@ main(int argc, char **argv)
     else
         run_script(&run);
     if (script.quiet && script.threads == 1)
-        fprintf(out, "last %d %s\n", run.last_code, code_names[run.last_code & 31]);
+        print_counts(&run);
     describe_descriptors(after, sizeof(after));
     if (script.descriptors)
         fprintf(out, "descriptors %s\n", strcmp(before, after) == 0 ? "equal" : "differ");
