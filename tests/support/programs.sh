@@ -5,8 +5,10 @@
 #
 # and gets
 #
-#   people                        alice; dave, disabled; erin, whose password has expired; walt, who is to wait. Their
-#                                 password here is $PW; in shadow they have $OLD, which must never work.
+#   people                        alice; dave, disabled; erin, whose password has expired; tina, for a second factor; walt,
+#                                 who is to wait. Their password here is $PW; in shadow they have $OLD, which must never
+#                                 work.
+#   enroll                        tina has a new second factor, since a code is good once;  code [SECONDS-FROM-NOW]
 #   let_in USER PASSWORD          the program lets them in, and the daemon granted it
 #   kept_out REASON USER PASSWORD the program refuses, and REASON is why the daemon did (its log: reason=REASON)
 #   undecided USER PASSWORD       the program refuses, the module logged that nobody decided, and no denial was counted
@@ -14,19 +16,31 @@
 #                                 these OPTIONs, fails so often that he waits for minutes
 #   reload                        the daemon reads its rules again
 #   flood                         strangers fill the queue of hashes until flood_ends
+#   kill_daemon                   SIGKILL, so that nobody waits for what is queued
 PW='correct horse battery' OLD=unix-password-9
 STRANGERS=addr:198.51.100.
 FLOOD_PID=''
 
 people() {
     local name uid=2003
-    for name in alice dave erin walt; do
+    for name in alice dave erin tina walt; do
         [ "$name" = alice ] || host_person "$name" $((++uid))
         usermod -p "$(openssl passwd -6 "$OLD")" "$name"
         secauthctl user add "$name" --uid "$(id -u "$name")" <<< "$PW" > /dev/null || return 1
     done
     secauthctl user disable dave > /dev/null
     secauthctl user passwd erin --temporary <<< "$PW" > /dev/null
+}
+
+TINA_KEY=/run/t/tina.key
+enroll() {
+    secauthctl mfa remove tina > /dev/null 2>&1
+    install -d -m 0755 /run/t
+    (umask 0077 && openssl rand -out "$TINA_KEY" 20)
+    code -30 | secauthctl mfa enroll tina --key-file "$TINA_KEY" --no-recovery > /dev/null
+}
+code() {
+    oathtool --totp --digits=6 --now="@$(($(date +%s) + ${1:-0}))" "$(od -An -tx1 "$TINA_KEY" | tr -d ' \n')"
 }
 
 # What the daemon and the module have said since `mark`, but not to the strangers of a flood.
@@ -68,7 +82,7 @@ hard_times() {
     local as=$1 i
     shift
     for i in {1..12}; do walt_fails "$as" "$i" "$@"; done
-    stop_daemon && start_daemon "${DAEMON_LINES[@]}" login.pair_failures=1 password.memory=65536 password.passes=6 \
+    stop_daemon && start_daemon "${DAEMON_LINES[@]}" login.pair_failures=1 password.memory=65536 password.passes=3 \
         password.hash_threads=1 || return 1
     walt_fails "$as" 13 "$@"
     secauthctl lockout list --user walt
@@ -95,4 +109,10 @@ flood_ends() {
 reload() {
     mark
     kill -HUP "$DAEMON_PID" && until_ok 5 daemon_said ' info: reloaded '
+}
+
+kill_daemon() {
+    kill -KILL "$DAEMON_PID"
+    wait "$DAEMON_PID" 2> /dev/null
+    DAEMON_PID=''
 }
