@@ -80,7 +80,7 @@ void sa_doctor_ids(struct sa_doctor *doctor);
 /* ctl_doctor_factor.c */
 void sa_doctor_factor(struct sa_doctor *doctor);
 
-/* Whether the rules file asks anybody for a second factor. */
-bool sa_doctor_rules_ask(const struct sa_doctor *doctor);
+/* Whether anybody may be asked for a second factor: a rule says so, or somebody has a key. */
+bool sa_doctor_asks_factors(struct sa_doctor *doctor);
 
 #endif

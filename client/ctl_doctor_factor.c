@@ -1,8 +1,9 @@
-/* Second factors: whether the rules ask for any, and who would be denied for having none. */
+/* Second factors: whether anybody may be asked for one, and who would be denied for having none. */
 #include <stdio.h>
 
 #include "client/ctl_doctor.h"
 #include "secauth/v1/host.pb-c.h"
+#include "secauth/v1/mfa.pb-c.h"
 
 #define RULES        "/etc/secauth/rules"
 #define LINE_MAX_LEN 1024u
@@ -47,13 +48,29 @@ read_rules(const struct sa_doctor *doctor, struct asking *ret_asking)
         fclose(file);
 }
 
+static bool
+has_key(struct sa_doctor *doctor, const json_t *user)
+{
+    Secauth__V1__GetMfaRequest request = SECAUTH__V1__GET_MFA_REQUEST__INIT;
+    json_auto_t *reply = NULL;
+
+    request.user = (char *)(uintptr_t)json_string_value(json_object_get(user, "name"));
+    return request.user != NULL &&
+           sa_ctl_call(doctor->ctl, &secauth__v1__mfa_service__descriptor, "GetMfa", &request.base, &reply) ==
+               SA_CTL_OK &&
+           json_is_true(json_object_get(reply, "totp"));
+}
+
 bool
-sa_doctor_rules_ask(const struct sa_doctor *doctor)
+sa_doctor_asks_factors(struct sa_doctor *doctor)
 {
     struct asking asking;
 
     read_rules(doctor, &asking);
-    return asking.count > 0;
+    bool asks = asking.count > 0;
+    for (size_t i = 0; !asks && i < json_array_size(doctor->users); i++)
+        asks = has_key(doctor, json_array_get(doctor->users, i));
+    return asks;
 }
 
 /* Whether the rules that are in force would deny a login from outside for want of a second factor. */

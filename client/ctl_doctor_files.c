@@ -132,6 +132,6 @@ sa_doctor_sshd_pam(struct sa_doctor *doctor)
 void
 sa_doctor_sshd_kbdint(struct sa_doctor *doctor)
 {
-    if (sa_doctor_rules_ask(doctor) && !sshd_says("kbdinteractiveauthentication yes\n"))
+    if (!sshd_says("kbdinteractiveauthentication yes\n") && sa_doctor_asks_factors(doctor))
         sa_doctor_tell(doctor, "sshd -T: kbdinteractiveauthentication no");
 }

@@ -91,11 +91,9 @@ ask_proof(struct sa_ctl *ctl, struct whom *whom)
 static enum sa_ctl_exit
 print_recovery(const json_t *codes)
 {
-    size_t index;
-    const json_t *code;
-
     puts("recovery codes, each good once in place of a code; keep them where the device is not:");
-    json_array_foreach(codes, index, code) printf("  %s\n", json_string_value(code));
+    for (size_t i = 0; i < json_array_size(codes); i++)
+        printf("  %s\n", json_string_value(json_array_get(codes, i)));
     return fflush(stdout) == 0 ? SA_CTL_OK : SA_CTL_BROKEN;
 }
 
