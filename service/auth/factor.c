@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "service/auth/inside.h"
+#include "service/auth/switches.h"
 #include "service/crypto/encode.h"
 
 #define RECOVERY_LEN 12u /* of 32 letters: 60 bits; shown as xxxxxx-xxxxxx */
@@ -50,7 +51,8 @@ sa_factor_step(const struct sa_totp *totp, struct sa_bytes code, int64_t wall_ms
 static uint32_t
 failures_max(const struct sa_authority *authority)
 {
-    return (uint32_t)authority->conf->login_factor_failures;
+    return sa_switch_is_on(SA_SWITCH_factor_lock) ? (uint32_t)authority->conf->login_factor_failures
+                                                  : UINT32_MAX;
 }
 
 bool

@@ -90,7 +90,7 @@ load_guard(void *user, const struct sa_guard_row *row)
     guard->slot = loading->now.boot_ms / SLOT_MS;
     guard->slots[guard->slot % SLOTS] = row->failures;
     guard->failed_ms = failed_ms;
-    guard->until_ms = row->left_ms > 0 ? loading->now.boot_ms + row->left_ms : 0;
+    guard->until_ms = row->left_ms > 0 ? failed_ms + row->left_ms : 0;
     return true;
 }
 

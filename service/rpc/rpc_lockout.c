@@ -120,14 +120,16 @@ list_sources(struct listing *listing)
             return;
 }
 
+/* Guards first: of a name that strangers try there may be thousands of pairs. */
 static enum sa_status
 list(struct listing *listing)
 {
     struct sa_store *store = listing->call->authority->store;
-    enum sa_status status = sa_store_pairs(store, take_pair, listing);
+    enum sa_status status =
+        listing->source[0] == '\0' ? sa_store_guards(store, take_guard, listing) : SA_OK;
 
-    if (status == SA_OK && !listing->more && !listing->failed && listing->source[0] == '\0')
-        status = sa_store_guards(store, take_guard, listing);
+    if (status == SA_OK && !listing->more && !listing->failed)
+        status = sa_store_pairs(store, take_pair, listing);
     if (status == SA_OK && !listing->more && !listing->failed)
         list_sources(listing);
     return listing->failed ? SA_NO_MEMORY : status;
@@ -271,9 +273,9 @@ rpc_lockout_get(struct sa_call *call, const Secauth__V1__GetLockoutRequest *requ
         return status;
     sa_lockout_name_key(call->authority->lockout, rpc_bytes(request->user), name);
     *listing = (struct listing){.call = call, .name = name, .source = "", .limit = ROWS_MAX};
-    status = list(listing);
+    status = add_codes(listing, user);
     if (status == SA_OK)
-        status = add_codes(listing, user);
+        status = list(listing);
     if (status == SA_OK)
         status = add_sources(listing);
     if (status == SA_OK)

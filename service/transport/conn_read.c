@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "inside.h"
+#include "service/auth/switches.h"
 #include "service/base/log.h"
 
 /* What a peer broke ends its connection without a word to it; the log has one. */
@@ -45,7 +46,7 @@ is_over_ceiling(struct sa_conn *conn)
     const struct sa_door *door = conn->door;
     int64_t second = door->server->now.boot_ms / 1000;
 
-    if (door->calls_max == 0)
+    if (door->calls_max == 0 || !sa_switch_is_on(SA_SWITCH_call_ceiling))
         return false;
     if (conn->second != second) {
         conn->second = second;

@@ -13,6 +13,7 @@ very same check must fail by an assertion. Every run has people of its own, no f
 `settings` and `rules` of a sentence are the daemon's then. A sentence with the rule None has no rule to switch off.
 Arguments of the script: parts of the sentences that are wanted.
 """
+import hmac
 import mmap
 import os
 import pathlib
@@ -62,6 +63,14 @@ class Caller(Daemon):
     def login(self, user, password=RIGHT, **more):
         """granted, challenged, or the status; what may be retried when is in .millis, the reply in .reply."""
         kind = self.send("Authn/BeginAuthentication", **request(user, password, **more))
+        _, status, self.reply, self.millis = self.receive_any(kind)
+        return OUTCOMES[self.reply.outcome] if status == "OK" else status
+
+    def answer(self, user, code, **more):
+        """The challenge of the last login."""
+        asked = request(user, **more)
+        del asked["password"]
+        kind = self.send("Authn/ContinueAuthentication", state=self.reply.challenge.state, answer=code, **asked)
         _, status, self.reply, self.millis = self.receive_any(kind)
         return OUTCOMES[self.reply.outcome] if status == "OK" else status
 
@@ -151,6 +160,21 @@ class Host:
         assert self.root.login(name, rhost=source) == "granted"
         return name
 
+    def enroll(self, name):
+        """Arm a TOTP key: a function that says the code of now. The one that armed it is a step old."""
+        key = f"the key of {name}....."[:20].encode()
+
+        def code(steps=0):
+            offset_ms = struct.unpack("qq", self.clock[:])[0]
+            step = int(time.time() + offset_ms / 1000) // 30 + steps
+            digest = hmac.digest(key, struct.pack(">Q", step), "sha1")
+            at = digest[-1] & 15
+            return b"%06d" % ((int.from_bytes(digest[at:at + 4], "big") & 0x7fffffff) % 1000000)
+
+        must(self.root.call("Mfa/EnrollTotp", user=name, key=key))
+        must(self.root.call("Mfa/ConfirmTotp", user=name, code=code(-1)))
+        return code
+
     # ---- what is there ----
 
     def lockouts(self, **which):
@@ -159,12 +183,12 @@ class Host:
     def failures(self, name, source=S1):
         """What a pair's count is."""
         text = f"addr:{source.decode()}" if isinstance(source, bytes) else source
-        rows = [row for row in self.lockouts(user=name.encode()) if row.kind == 1 and row.source == text]
+        rows = [row for row in self.lockouts(user=name.encode(), source=text) if row.kind == 1]
         return rows[0].failures if rows else 0
 
     def guard(self, name):
-        rows = [row for row in self.lockouts(user=name.encode()) if row.kind == 3]
-        return rows[0] if rows else None
+        rows = [row for row in must(self.root.call("Lockout/GetLockout", user=name.encode())).lockouts if row.kind == 3]
+        return rows[0] if rows else MESSAGES["Lockout"]()
 
     def known(self, name):
         return sorted(s.source for s in must(self.root.call("Lockout/GetLockout", user=name.encode())).known_sources)
