@@ -12,7 +12,7 @@
 struct sa_bytes
 sa_factor_strip(struct sa_bytes text)
 {
-    static const char BLANKS[] = " \t\r\n";
+    static const char BLANKS[] = " \t";
 
     while (text.len > 0 && memchr(BLANKS, text.data[0], sizeof(BLANKS) - 1) != NULL)
         text = sa_bytes(text.data + 1, text.len - 1);
