@@ -4,6 +4,7 @@ mfa.py PICTURE PASSWORD CURRENT CMD...   run CMD on a terminal: give it PASSWORD
 where it asks for a code of the key from before; print what the terminal showed without its colours, and draw the QR
 code that stood there into PICTURE (PBM), 6 dots a module, as the colours say.
 """
+import codecs
 import os
 import pty
 import re
@@ -43,7 +44,7 @@ def draw(rows, path):
 
 def talk(child, password, current):
     """The dialogue; each prompt is answered once it stands there whole."""
-    shown, answered = "", 0
+    shown, answered, text = "", 0, codecs.getincrementaldecoder("utf-8")()
     while True:
         try:
             data = os.read(child, 65536)
@@ -51,7 +52,7 @@ def talk(child, password, current):
             return shown
         if not data:
             return shown
-        shown += data.decode(errors="replace")
+        shown += text.decode(data)
         prompt = shown[answered:]
         if prompt.endswith("assword: "):
             answer = password
