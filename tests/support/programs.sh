@@ -56,7 +56,7 @@ module_said() { tail -c "+$((MARK_SYSLOG + 1))" "$KEEP/syslog.txt" | grep -E -- 
 let_in() {
     mark
     try "$@" || return 1
-    daemon_said 'BeginAuthentication .*status=OK' || { echo "in, and the daemon granted nothing"; return 1; }
+    daemon_said 'Authentication .*status=OK' || { echo "in, and the daemon granted nothing"; return 1; }
 }
 
 kept_out() {
@@ -64,7 +64,7 @@ kept_out() {
     shift
     mark
     ! try "$@" || { echo "let in"; return 1; }
-    ! until_ok 5 daemon_said "BeginAuthentication .*reason=$reason" || return 0
+    ! until_ok 5 daemon_said "Authentication .*reason=$reason" || return 0
     echo "the daemon gave another reason, or none"
     daemon_said ''
     return 1
