@@ -25,63 +25,15 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
-from wire import *  # noqa: E402,F403
-from wire import HEADER  # noqa: E402
+from attempts import *  # noqa: E402,F403
 
 KEEP, BUILD = pathlib.Path(os.environ["KEEP"]), pathlib.Path(os.environ["BUILD"])
-RIGHT = b"the right password"
-S1, S2, S9 = b"203.0.113.1", b"203.0.113.2", b"203.0.113.9"
+S2, S9 = b"203.0.113.2", b"203.0.113.9"
 SETTINGS = {"secauthd.log_level": "warning", "token.issuer": "https://private.example", "password.memory": 64,
             "password.passes": 1, "password.quality": "off", "login.denial_floor": 20, "login.denial_jitter": 5,
             "gateway.local": "local"}
-WINDOW = 512  # calls in flight
 SECOND, HOUR, DAY = 1, 3600, 86400
-OUTCOMES = {1: "granted", 2: "challenged"}
 _sentences = []
-
-
-class Caller(Daemon):
-    """A connection that may have many calls open."""
-
-    def receive_any(self, kind):
-        length, _, _, status, call, millis, *_ = HEADER.unpack(self.read(32))
-        body = self.read(length - 28)
-        reply = kind.FromString(body) if STATUS[status] == "OK" else None
-        return call, STATUS[status], reply, millis
-
-    def tries(self, attempts):
-        """The outcome of every attempt, in their order; many at a time."""
-        kind, outcomes, open_calls, attempts = MESSAGES["BeginAuthenticationResponse"], {}, {}, list(attempts)
-        for number, attempt in enumerate(attempts):
-            self.send("Authn/BeginAuthentication", **request(**attempt))
-            open_calls[self.last] = number
-            while len(open_calls) >= WINDOW or (number == len(attempts) - 1 and open_calls):
-                call, status, reply, _ = self.receive_any(kind)
-                outcomes[open_calls.pop(call)] = OUTCOMES[reply.outcome] if status == "OK" else status
-        return [outcomes[number] for number in range(len(attempts))]
-
-    def login(self, user, password=RIGHT, **more):
-        """granted, challenged, or the status; what may be retried when is in .millis, the reply in .reply."""
-        kind = self.send("Authn/BeginAuthentication", **request(user, password, **more))
-        _, status, self.reply, self.millis = self.receive_any(kind)
-        return OUTCOMES[self.reply.outcome] if status == "OK" else status
-
-    def answer(self, user, code, **more):
-        """The challenge of the last login."""
-        asked = request(user, **more)
-        del asked["password"]
-        kind = self.send("Authn/ContinueAuthentication", state=self.reply.challenge.state, answer=code, **asked)
-        _, status, self.reply, self.millis = self.receive_any(kind)
-        return OUTCOMES[self.reply.outcome] if status == "OK" else status
-
-
-def request(user, password=RIGHT, rhost=S1, service="sshd", tty=b"", acting_uid=0, **more):
-    origin = {"service": service, "rhost": rhost, "tty": tty, "acting_uid": acting_uid}
-    return {"user": user.encode() if isinstance(user, str) else user, "password": password, "origin": origin, **more}
-
-
-def wrong(number):
-    return b"a wrong password %d" % number
 
 
 class Host:
@@ -203,10 +155,6 @@ class Host:
 
     def fail(self, name, count, base=0, **more):
         return [self.root.login(name, wrong(base + n), **more) for n in range(count)]
-
-
-def address(number):
-    return b"198.%d.%d.%d" % (18 + number // 62500, number // 250 % 250, number % 250 + 1)
 
 
 def sentence(rule, words, settings=(), rules=()):

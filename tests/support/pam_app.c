@@ -80,7 +80,8 @@ static struct {
     const char *answers[ANSWERS_MAX];
     char **entries;
     int n_answers, n_entries, flags, repeat, threads, quiet;
-    int no_conv, no_conv_after_first, change_items, think, list_in_child, descriptors, env;
+    int no_conv, no_conv_after_first, change_items, list_in_child, descriptors, env;
+    double think;
     const char *close, *at_commands[AT_MAX];
     int at_times[AT_MAX], n_at;
 } script = {.service = "test", .repeat = 1, .threads = 1};
@@ -155,7 +156,8 @@ act_at_prompt(struct run *run)
     }
     if (script.no_conv_after_first)
         pam_set_item(run->pamh, PAM_CONV, &none);
-    sleep((unsigned)script.think);
+    if (script.think > 0)
+        usleep((useconds_t)(script.think * 1e6));
 }
 
 static int
@@ -389,7 +391,7 @@ take_option(char **words)
     else if (strcmp(words[0], "--repeat") == 0)
         script.repeat = atoi(words[1]);
     else if (strcmp(words[0], "--think") == 0)
-        script.think = atoi(words[1]);
+        script.think = strtod(words[1], NULL);
     else if (strcmp(words[0], "--threads") == 0)
         script.threads = atoi(words[1]);
     else {
