@@ -16,6 +16,7 @@
 #                                 these OPTIONs, fails so often that he waits for minutes
 #   reload                        the daemon reads its rules again
 #   flood                         strangers fill the queue of hashes until flood_ends
+#   end_pid SIGNAL PID            the process is told to end, and ends
 #   kill_daemon                   SIGKILL, so that nobody waits for what is queued
 PW='correct horse battery' OLD=unix-password-9
 STRANGERS=addr:198.51.100.
@@ -115,4 +116,8 @@ kill_daemon() {
     kill -KILL "$DAEMON_PID"
     wait "$DAEMON_PID" 2> /dev/null
     DAEMON_PID=''
+}
+
+end_pid() {
+    kill -"$1" "$2" && until_ok 10 process_ended "$2"
 }
