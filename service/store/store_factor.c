@@ -219,34 +219,52 @@ replace_recovery(struct sa_sql *sql, const struct change *change)
     return status;
 }
 
-/* Another enrolment may have begun since the code was judged: its key was never shown to whoever typed that.
+/* What was for or against the key that is gone: wrong codes, and the places where it was proven lately. */
+static enum sa_status
+forget_proofs(struct sa_sql *sql, const char *subject)
+{
+    static const char WRONG[] = "DELETE FROM wrong_codes WHERE subject = ?";
+    static const char FRESH[] = "UPDATE known_sources SET factor_s = 0 WHERE subject = ?";
+    enum sa_status status = run_for(sql, WRONG, subject);
+
+    return status == SA_OK ? run_for(sql, FRESH, subject) : status;
+}
+
+static bool
+is_same_key(const struct sa_totp *a, const struct sa_totp *b)
+{
+    return a->algorithm == b->algorithm && a->digits == b->digits &&
+           sa_secret_equal(sa_bytes(a->key, a->key_len), sa_bytes(b->key, b->key_len));
+}
+
+/*
+ * Another enrolment may have begun since the code was judged: its key was never shown to whoever typed that.
+ *   ret_last_step  spent with the key that is armed; where that is the same one as before, no step of it
+ * comes back.
  */
 static enum sa_status
-check_waits(struct sa_sql *sql, const struct change *change)
+check_waits(struct sa_sql *sql, const struct change *change, int64_t *ret_last_step)
 {
-    const struct sa_totp *judged = change->arming->pending;
+    const struct sa_totp_arming *arming = change->arming;
     struct sa_factors_state state = {.has_totp = false};
     const struct factors factors = {change->keyring, change->subject, &state};
     enum sa_status status = read_totp(sql, &factors);
 
-    bool same = state.has_pending && state.pending.algorithm == judged->algorithm &&
-                state.pending.digits == judged->digits &&
-                sa_secret_equal(sa_bytes(state.pending.key, state.pending.key_len),
-                                sa_bytes(judged->key, judged->key_len));
+    bool waits = status == SA_OK && state.has_pending && is_same_key(&state.pending, arming->pending);
+    bool was_armed = waits && state.has_totp && is_same_key(&state.totp, arming->pending);
+    *ret_last_step = was_armed && state.totp.last_step > arming->step ? state.totp.last_step : arming->step;
     sa_wipe(&state, sizeof(state));
     if (status != SA_OK)
         return status;
-    return same ? SA_OK : SA_NOT_FOUND;
+    return waits ? SA_OK : SA_NOT_FOUND;
 }
 
-/* The key that was in force goes; so do the wrong codes, which were guesses at that one. */
 static enum sa_status
-replace_armed(struct sa_sql *sql, const struct change *change)
+replace_armed(struct sa_sql *sql, const struct change *change, int64_t last_step)
 {
     static const char OLD[] = "DELETE FROM totp WHERE subject = ? AND armed = 1";
     static const char ARM[] =
         "UPDATE totp SET armed = 1, armed_s = ?2, last_step = ?3 WHERE subject = ?1 AND armed = 0";
-    static const char CLEAR[] = "DELETE FROM wrong_codes WHERE subject = ?";
     enum sa_status status = run_for(sql, OLD, change->subject);
 
     if (status != SA_OK)
@@ -254,21 +272,22 @@ replace_armed(struct sa_sql *sql, const struct change *change)
     SA_QUERY(query, sql, ARM);
     sa_put_text(&query, change->subject);
     sa_put_int(&query, change->arming->now_s);
-    sa_put_int(&query, change->arming->step);
+    sa_put_int(&query, last_step);
     status = sa_query_run_found(&query);
-    return status == SA_OK ? run_for(sql, CLEAR, change->subject) : status;
+    return status == SA_OK ? forget_proofs(sql, change->subject) : status;
 }
 
 static enum sa_status
 arm(struct sa_sql *sql, struct sa_work *work)
 {
     const struct change *change = work->context;
-    enum sa_status status = check_waits(sql, change);
+    int64_t last_step;
+    enum sa_status status = check_waits(sql, change, &last_step);
 
     if (status == SA_OK && change->current != NULL)
         status = sa_factor_use(sql, change->current);
     if (status == SA_OK)
-        status = replace_armed(sql, change);
+        status = replace_armed(sql, change, last_step);
     return status == SA_OK && change->macs != NULL ? replace_recovery(sql, change) : status;
 }
 
@@ -309,13 +328,12 @@ static enum sa_status
 remove_all(struct sa_sql *sql, struct sa_work *work)
 {
     static const char TOTP[] = "DELETE FROM totp WHERE subject = ?";
-    static const char CLEAR[] = "DELETE FROM wrong_codes WHERE subject = ?";
     const struct change *change = work->context;
     enum sa_status status = run_for(sql, TOTP, change->subject);
 
     if (status == SA_OK)
         status = remove_recovery(sql, change->subject);
-    return status == SA_OK ? run_for(sql, CLEAR, change->subject) : status;
+    return status == SA_OK ? forget_proofs(sql, change->subject) : status;
 }
 
 enum sa_status

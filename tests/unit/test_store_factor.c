@@ -248,6 +248,51 @@ a_proof_that_was_used_meanwhile_changes_nothing(void **state)
     assert_int_equal(factors(fixture, subject).recovery_codes, SA_RECOVERY_CODES - 1);
 }
 
+static void
+no_step_comes_back_where_the_same_key_is_armed_again(void **state)
+{
+    struct fixture *fixture = *state;
+    char subject[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    arm(fixture, subject, 10);
+    assert_int_equal(use_step(fixture, subject, 12), SA_OK);
+    arm(fixture, subject, 11);
+    assert_int_equal(use_step(fixture, subject, 12), SA_NOT_FOUND);
+    assert_int_equal(use_step(fixture, subject, 13), SA_OK);
+}
+
+static int64_t
+proven_s(struct fixture *fixture, const char *subject)
+{
+    struct sa_known_row row;
+
+    assert_int_equal(sa_store_known(fixture->store, subject, "203.0.113.9", 0, &row), SA_OK);
+    return row.factor_s;
+}
+
+static void
+a_place_where_a_key_was_proven_does_not_stand_for_the_next_one(void **state)
+{
+    struct sa_login_change change = {.has_known = true, .known = {.used_s = 50, .factor_s = 50}};
+    struct sa_audit audit = sa_audit(SA_EVENT_FACTOR_REMOVE);
+    struct fixture *fixture = *state;
+    char subject[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    arm(fixture, subject, 10);
+    strcpy(change.known.subject, subject);
+    strcpy(change.known.source, "203.0.113.9");
+    assert_int_equal(login(fixture, &change), SA_OK);
+    assert_int_equal(proven_s(fixture, subject), 50);
+    arm(fixture, subject, 20);
+    assert_int_equal(proven_s(fixture, subject), 0);
+
+    assert_int_equal(login(fixture, &change), SA_OK);
+    assert_int_equal(sa_store_factors_remove(fixture->store, subject, &audit), SA_OK);
+    assert_int_equal(proven_s(fixture, subject), 0);
+}
+
 int
 main(void)
 {
@@ -262,6 +307,8 @@ main(void)
         TEST(a_key_comes_back_as_it_was_and_the_armed_one_stays_until_then),
         TEST(a_key_that_was_replaced_meanwhile_is_not_armed_by_the_other_ones_code),
         TEST(a_proof_that_was_used_meanwhile_changes_nothing),
+        TEST(no_step_comes_back_where_the_same_key_is_armed_again),
+        TEST(a_place_where_a_key_was_proven_does_not_stand_for_the_next_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
