@@ -60,12 +60,6 @@ parts_of(const struct sa_challenge_owner *owner)
 }
 
 static bool
-is_same_source(const struct slot *a, const struct slot *b)
-{
-    return memcmp(a->owner.source, b->owner.source, SA_SHA256_LEN) == 0;
-}
-
-static bool
 is_of_pair(const struct slot *slot, const struct parts *owner)
 {
     return memcmp(slot->owner.source, owner->source, SA_SHA256_LEN) == 0 &&
@@ -74,14 +68,10 @@ is_of_pair(const struct slot *slot, const struct parts *owner)
 
 /* ---- room for one more ---- */
 
-static void
-drop_dead(struct sa_challenges *challenges, int64_t boot_ms)
+static bool
+is_dead(const struct slot *slot, int64_t boot_ms)
 {
-    for (size_t i = 0; i < SA_CHALLENGES_MAX; i++) {
-        struct slot *slot = &challenges->slots[i];
-        if (slot->made_boot_ms != 0 && boot_ms - slot->made_boot_ms >= SA_CHALLENGE_LIFE_MS)
-            sa_wipe(slot, sizeof(*slot));
-    }
+    return slot->made_boot_ms == 0 || boot_ms - slot->made_boot_ms >= SA_CHALLENGE_LIFE_MS;
 }
 
 static int
@@ -106,7 +96,7 @@ oldest_of_greediest(struct sa_challenges *challenges)
         slots[i] = &challenges->slots[i];
     qsort(slots, SA_CHALLENGES_MAX, sizeof(slots[0]), compare_slots);
     for (size_t first = 0, i = 0; i < SA_CHALLENGES_MAX; i++) {
-        if (!is_same_source(slots[i], slots[first]))
+        if (memcmp(slots[i]->owner.source, slots[first]->owner.source, SA_SHA256_LEN) != 0)
             first = i;
         if (i - first + 1 > most) {
             most = i - first + 1;
@@ -117,7 +107,7 @@ oldest_of_greediest(struct sa_challenges *challenges)
 }
 
 static struct slot *
-room(struct sa_challenges *challenges, const struct parts *owner)
+room(struct sa_challenges *challenges, const struct parts *owner, int64_t boot_ms)
 {
     struct slot *oldest_of_pair = NULL;
     struct slot *unused = NULL;
@@ -125,7 +115,8 @@ room(struct sa_challenges *challenges, const struct parts *owner)
 
     for (size_t i = 0; i < SA_CHALLENGES_MAX; i++) {
         struct slot *slot = &challenges->slots[i];
-        if (slot->made_boot_ms == 0) {
+        if (is_dead(slot, boot_ms)) {
+            sa_wipe(slot, sizeof(*slot));
             unused = slot;
             continue;
         }
@@ -150,8 +141,7 @@ sa_challenges_issue(struct sa_challenges *challenges, const struct sa_challenge_
 
     sa_random_id(ret_state);
     pthread_mutex_lock(&challenges->lock);
-    drop_dead(challenges, boot_ms);
-    struct slot *slot = room(challenges, &parts);
+    struct slot *slot = room(challenges, &parts, boot_ms);
     *slot = (struct slot){
         .made_boot_ms = boot_ms, .serial = ++challenges->serial, .owner = parts, .challenge = *challenge};
     memcpy(slot->state, ret_state, sizeof(slot->state));
@@ -169,10 +159,9 @@ sa_challenges_redeem(struct sa_challenges *challenges, struct sa_bytes state,
     if (state.len != SA_ID_LEN)
         return false;
     pthread_mutex_lock(&challenges->lock);
-    drop_dead(challenges, boot_ms);
     for (size_t i = 0; i < SA_CHALLENGES_MAX && !redeemed; i++) {
         struct slot *slot = &challenges->slots[i];
-        redeemed = slot->made_boot_ms != 0 && memcmp(&slot->owner, &parts, sizeof(parts)) == 0 &&
+        redeemed = !is_dead(slot, boot_ms) && memcmp(&slot->owner, &parts, sizeof(parts)) == 0 &&
                    sa_secret_equal(state, sa_bytes(slot->state, SA_ID_LEN));
         if (!redeemed)
             continue;
