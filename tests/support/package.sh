@@ -24,7 +24,7 @@ systemd_played() {
 		            ;;
 		    esac
 		done
-		exec /usr/bin/systemctl.real "$@"
+		exec /usr/bin/systemctl.real --root=/ "$@"
 	SH
     chmod 0755 /usr/bin/systemctl
 }

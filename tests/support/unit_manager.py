@@ -45,7 +45,7 @@ class Manager:
         self.process = None
         self.log = open(LOG, "ab", 0)
         self.restart_at = None
-        self.unit = service()
+        self.unit = {}
 
     def say(self, words):
         self.log.write(f"manager: {words}\n".encode())
@@ -53,8 +53,10 @@ class Manager:
     def start(self):
         if self.process:
             return True
-        self.unit = unit = service()
         self.restart_at = None
+        if not os.path.exists(UNIT):
+            return False
+        self.unit = unit = service()
         os.makedirs("/run/" + unit["RuntimeDirectory"], int(unit["RuntimeDirectoryMode"], 8), exist_ok=True)
         umask = int(unit["UMask"], 8)
         for command in unit["ExecStartPre"]:
@@ -62,7 +64,7 @@ class Manager:
             if code != 0 and not command.startswith("-"):
                 return False
         path = f"/run/notify.{os.getpid()}"
-        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify = notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         pathlib.Path(path).unlink(missing_ok=True)
         notify.bind(path)
         os.chmod(path, 0o666)
