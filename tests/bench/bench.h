@@ -31,6 +31,20 @@ give_up(const char *format, ...)
     exit(1);
 }
 
+static inline int
+compare_doubles(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static inline double
+median(double *numbers, size_t count)
+{
+    qsort(numbers, count, sizeof(*numbers), compare_doubles);
+    return numbers[count / 2];
+}
+
 /* How long each call took, in microseconds; beyond the room the rest is counted and not kept. */
 struct samples {
     size_t count;

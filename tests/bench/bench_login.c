@@ -1,18 +1,26 @@
 /*
  * A login through the module against the hash alone, in turns.
- *     bench_login CONFDIR USER ROUNDS KIB PASSES    stdin: the password
+ *     bench_login CONFDIR USER ROUNDS KIB PASSES                      stdin: the password
  * Prints what the module adds in milliseconds, the hash in milliseconds, and hash / login. What it adds is
  * the median of the differences within a turn: the hash itself drifts by more than that from one second to
  * the next. CONFDIR holds a PAM service `bench`.
+ *     bench_login CONFDIR USER ROUNDS KIB PASSES WORKERS SECONDS      the same, as many at once as the daemon
+ * can Prints logins a second, hashes a second by WORKERS threads (as many as the daemon has), and their
+ * ratio; each is measured for SECONDS in a turn.
  */
+#include <pthread.h>
 #include <security/pam_appl.h>
 #include <sodium.h>
 
 #include "tests/bench/bench.h"
 
-#define ROUNDS_MAX 1000
+#define ROUNDS_MAX  1000
+#define THREADS_MAX 512
+#define CALLERS     6u /* for each worker of the daemon, so that none of them ever waits for one */
 
 static char password[256];
+static size_t bytes; /* of a hash, with its passes */
+static unsigned long long passes;
 
 static int
 answer(int count, const struct pam_message **messages, struct pam_response **ret_responses, void *unused)
@@ -29,13 +37,18 @@ answer(int count, const struct pam_message **messages, struct pam_response **ret
     return PAM_SUCCESS;
 }
 
+/* From an address of its own: sources take turns, and none has all of the queue. */
 static void
-log_in(const char *confdir, const char *user)
+log_in(const char *confdir, const char *user, unsigned from)
 {
+    char rhost[32];
     struct pam_conv conversation = {.conv = answer};
     pam_handle_t *handle;
 
     int status = pam_start_confdir("bench", user, &conversation, confdir, &handle);
+    snprintf(rhost, sizeof(rhost), "198.51.%u.%u", from / 250, 1 + from % 250);
+    if (status == PAM_SUCCESS)
+        status = pam_set_item(handle, PAM_RHOST, rhost);
     if (status == PAM_SUCCESS)
         status = pam_authenticate(handle, 0);
     if (status != PAM_SUCCESS)
@@ -44,7 +57,7 @@ log_in(const char *confdir, const char *user)
 }
 
 static void
-hash(unsigned long long passes, size_t bytes)
+hash(void)
 {
     uint8_t out[32], salt[crypto_pwhash_SALTBYTES] = {1};
 
@@ -53,40 +66,108 @@ hash(unsigned long long passes, size_t bytes)
         give_up("no memory for a hash");
 }
 
-static int
-compare(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
-static double
-median(double *numbers, size_t count)
-{
-    qsort(numbers, count, sizeof(*numbers), compare);
-    return numbers[count / 2];
-}
-
-int
-main(int argc, char **argv)
+/* One after the other, in turns. */
+static void
+measure_added(const char *confdir, const char *user, size_t rounds)
 {
     static double added_ms[ROUNDS_MAX], hashes_ms[ROUNDS_MAX];
-    size_t rounds = argc == 6 ? (size_t)atol(argv[3]) : 0;
 
-    if (rounds < 1 || rounds > ROUNDS_MAX || fgets(password, sizeof(password), stdin) == NULL ||
-        sodium_init() < 0)
-        give_up("usage: bench_login CONFDIR USER ROUNDS KIB PASSES < PASSWORD");
-    password[strcspn(password, "\n")] = '\0';
-    log_in(argv[1], argv[2]);
     for (size_t i = 0; i < rounds; i++) {
         uint64_t start_ns = now_ns();
-        hash((unsigned long long)atol(argv[5]), (size_t)atol(argv[4]) * 1024);
+        hash();
         uint64_t middle_ns = now_ns();
-        log_in(argv[1], argv[2]);
+        log_in(confdir, user, 0);
         hashes_ms[i] = (double)(middle_ns - start_ns) / 1e6;
         added_ms[i] = (double)(now_ns() - middle_ns) / 1e6 - hashes_ms[i];
     }
     double added = median(added_ms, rounds), hash_ms = median(hashes_ms, rounds);
     printf("%.2f %.2f %.3f\n", added, hash_ms, hash_ms / (hash_ms + added));
+}
+
+/* ---- as many as there can be ---- */
+
+struct crowd {
+    const char *confdir; /* NULL: the hash alone */
+    const char *user;
+    uint64_t end_ns;
+    pthread_mutex_t lock;
+    unsigned threads;
+    size_t count;
+    uint64_t first_ns;
+    uint64_t last_ns;
+};
+
+static void *
+work(void *argument)
+{
+    struct crowd *crowd = argument;
+
+    pthread_mutex_lock(&crowd->lock);
+    unsigned number = crowd->threads++;
+    pthread_mutex_unlock(&crowd->lock);
+    while (now_ns() < crowd->end_ns) {
+        if (crowd->confdir == NULL)
+            hash();
+        else
+            log_in(crowd->confdir, crowd->user, number);
+        pthread_mutex_lock(&crowd->lock);
+        crowd->last_ns = now_ns();
+        if (crowd->count++ == 0)
+            crowd->first_ns = crowd->last_ns;
+        pthread_mutex_unlock(&crowd->lock);
+    }
+    return NULL;
+}
+
+/* How many a second, from the first that is done to the last. */
+static double
+rate_of(const char *confdir, const char *user, size_t threads, double seconds)
+{
+    struct crowd crowd = {.confdir = confdir, .user = user};
+    pthread_t ids[THREADS_MAX];
+
+    crowd.end_ns = now_ns() + (uint64_t)(seconds * 1e9);
+    pthread_mutex_init(&crowd.lock, NULL);
+    for (size_t i = 0; i < threads; i++)
+        if (pthread_create(&ids[i], NULL, work, &crowd) != 0)
+            give_up("no thread");
+    for (size_t i = 0; i < threads; i++)
+        pthread_join(ids[i], NULL);
+    pthread_mutex_destroy(&crowd.lock);
+    if (crowd.count < 3)
+        give_up("too little was done to be measured");
+    return (double)(crowd.count - 1) * 1e9 / (double)(crowd.last_ns - crowd.first_ns);
+}
+
+static void
+measure_rate(const char *confdir, const char *user, size_t rounds, size_t workers, double seconds)
+{
+    static double ratios[ROUNDS_MAX], limits[ROUNDS_MAX];
+
+    for (size_t i = 0; i < rounds; i++) {
+        limits[i] = rate_of(NULL, NULL, workers, seconds);
+        ratios[i] = rate_of(confdir, user, workers * CALLERS, seconds) / limits[i];
+    }
+    double ratio = median(ratios, rounds), limit = median(limits, rounds);
+    printf("%.2f %.2f %.3f\n", ratio * limit, limit, ratio);
+}
+
+int
+main(int argc, char **argv)
+{
+    size_t rounds = argc >= 6 ? (size_t)atol(argv[3]) : 0;
+    size_t workers = argc == 8 ? (size_t)atol(argv[6]) : 0;
+
+    if (rounds < 1 || rounds > ROUNDS_MAX || workers * CALLERS > THREADS_MAX || (argc != 6 && workers < 1) ||
+        fgets(password, sizeof(password), stdin) == NULL || sodium_init() < 0)
+        give_up("usage: bench_login CONFDIR USER ROUNDS KIB PASSES [WORKERS SECONDS] < PASSWORD");
+    password[strcspn(password, "\n")] = '\0';
+    bytes = (size_t)atol(argv[4]) * 1024;
+    passes = (unsigned long long)atol(argv[5]);
+    log_in(argv[1], argv[2], 0);
+    if (workers == 0)
+        measure_added(argv[1], argv[2], rounds);
+    else
+        measure_rate(argv[1], argv[2], rounds, workers, atof(argv[7]));
     return 0;
 }
