@@ -129,9 +129,9 @@ def a_code_is_asked_after_the_password():
 
 
 def every_decision_is_one_record():
-    told = [row[:3] for row in records("tina") if row[0] in ("LOGIN", "FACTOR_ASK")]
-    assert told == [("LOGIN", "denied", "WRONG_PASSWORD"), ("FACTOR_ASK", "granted", ""), ("LOGIN", "granted", "")], told
-    assert records("tina")[-2][3] == "factor=totp", records("tina")
+    told = [row for row in records("tina") if row[0] in ("LOGIN", "FACTOR_ASK")]
+    assert told == [("LOGIN", "denied", "WRONG_PASSWORD", ""), ("FACTOR_ASK", "granted", "", ""),
+                    ("LOGIN", "granted", "", "factor=totp")], told
 
 
 def a_state_is_its_owners_and_good_once():
@@ -156,11 +156,11 @@ def what_is_no_guess_counts_nowhere():
     totp = Totp("tina")
     totp.arm()
     with Daemon() as root:
-        for no_guess in b"", b"  \t\r\n", PASSWORD:
+        for no_guess in b"", b"  \t", PASSWORD:
             for _ in range(6):
                 denied(answer(root, "tina", asked(root, "tina"), no_guess))
         assert failures("tina") == 0
-        granted(answer(root, "tina", asked(root, "tina"), b" " + totp.code() + b"\n"))
+        granted(answer(root, "tina", asked(root, "tina"), b" " + totp.code() + b"\t"))
 
 
 def ten_wrong_codes_shut_totp_and_no_recovery_code():
