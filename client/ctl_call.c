@@ -20,7 +20,7 @@ static const struct outcome {
     {SA_ACCOUNT_DISABLED, SA_CTL_REFUSED, "`secauthctl user enable` enables it again"},
     {SA_ACCOUNT_EXPIRED, SA_CTL_REFUSED, ""},
     {SA_ACCOUNT_NOT_YET_VALID, SA_CTL_REFUSED, ""},
-    {SA_FACTOR_REQUIRED, SA_CTL_REFUSED, ""},
+    {SA_FACTOR_REQUIRED, SA_CTL_REFUSED, "`secauthctl mfa enroll` sets one up"},
     {SA_DENIED_BY_RULE, SA_CTL_REFUSED, "`secauthctl explain` names the rule"},
     {SA_RATE_LIMITED, SA_CTL_UNAVAILABLE, "wait, then try again"},
     {SA_INVALID_CLIENT, SA_CTL_REFUSED,
