@@ -10,6 +10,7 @@
 #include "service/base/log.h"
 #include "service/rpc/page.h"
 #include "service/rpc/rule_login.h"
+#include "service/store/store_factor.h"
 
 #define AUTH_INFO_MAX  1024u
 #define AUTH_INFO_KEPT 200u /* characters of it in a record */
@@ -27,20 +28,51 @@ redeem(struct sa_call *call, const Secauth__V1__OpenSessionRequest *request, con
     *ret_proof = (struct sa_proof){.acr = SA_ACR_NOTHING};
     if (handle.len == 0)
         return "none";
-    return sa_handles_redeem(call->authority->handles, handle, user->subject, &call->source,
-                             call->now.boot_ms, ret_proof)
-               ? "password"
-               : "refused";
+    if (!sa_handles_redeem(call->authority->handles, handle, user->subject, &call->source, call->now.boot_ms,
+                           ret_proof))
+        return "refused";
+    return strcmp(ret_proof->acr, SA_ACR_FACTORS) == 0 ? "factors" : "password";
+}
+
+/*
+ * A login that proved nothing to us, as by a key, meets no factor rule. Where one would have asked for a
+ * second factor, the record says that nobody did.
+ */
+static enum sa_status
+look_for_factor(struct sa_call *call, const Secauth__V1__OpenSessionRequest *request,
+                const struct sa_user *user, const char **ret_words)
+{
+    struct sa_factors_state has;
+    struct sa_known_row known;
+
+    enum sa_status status = rpc_known_source(call, user, &known);
+    if (status != SA_OK && status != SA_NOT_FOUND)
+        return status;
+    struct sa_rule_login login = rpc_rule_login(call, sa_bytes_of(user->name), user,
+                                                sa_bytes_of(request->origin->service), status == SA_OK);
+    struct sa_factor_verdict asked = sa_rules_factors(call->authority->rules, &login);
+    bool due = asked.factors >= SA_FACTORS_AFTER_PASSWORD;
+    if (asked.factors == SA_FACTORS_ENROLLED) {
+        status = sa_store_factors(call->authority->store, user->subject, &has);
+        if (status != SA_OK)
+            return status;
+        due = has.has_totp || has.recovery_codes > 0;
+        sa_wipe(&has, sizeof(has));
+    }
+    const char *rule = asked.line == 0 ? "" : rpc_detail(call, " rule=%u", asked.line);
+    *ret_words = due ? rpc_detail(call, " second_factor=not_asked%s", rule) : "";
+    return SA_OK;
 }
 
 static const char *
-detail_of(struct sa_call *call, const Secauth__V1__OpenSessionRequest *request, const char *proof)
+detail_of(struct sa_call *call, const Secauth__V1__OpenSessionRequest *request, const char *proof,
+          const char *factor)
 {
     const char *info = rpc_escaped(call, rpc_bytes(request->auth_info));
 
     if (info[0] == '\0')
-        return rpc_detail(call, "proof=%s", proof);
-    return rpc_detail(call, "proof=%s auth_info=%.*s", proof, (int)AUTH_INFO_KEPT, info);
+        return rpc_detail(call, "proof=%s%s", proof, factor);
+    return rpc_detail(call, "proof=%s%s auth_info=%.*s", proof, factor, (int)AUTH_INFO_KEPT, info);
 }
 
 static void
@@ -63,11 +95,17 @@ open_login(struct sa_call *call, const Secauth__V1__OpenSessionRequest *request,
     SA_OWN(sa_client) host = NULL;
     struct sa_session session;
     struct sa_proof proof;
+    const char *factor = "";
 
     enum sa_status status = sa_client_host(call->authority, &host);
     if (status != SA_OK)
         return status;
-    record->detail = detail_of(call, request, redeem(call, request, user, &proof));
+    const char *proven = redeem(call, request, user, &proof);
+    if (strcmp(proof.acr, SA_ACR_NOTHING) == 0)
+        status = look_for_factor(call, request, user, &factor);
+    if (status != SA_OK)
+        return status;
+    record->detail = detail_of(call, request, proven, factor);
     sa_session_begin(call->authority, SA_SESSION_LOGIN, user, host, &call->source, &proof, call->now.wall_ms,
                      &session);
     describe(call, request, &session);
@@ -110,7 +148,7 @@ rpc_session_open(struct sa_call *call, const Secauth__V1__OpenSessionRequest *re
     if (sa_session_is_for(call->authority, sa_bytes_of(request->origin->service))) {
         status = open_login(call, request, user, &record, reply);
     } else {
-        record.detail = detail_of(call, request, "none");
+        record.detail = detail_of(call, request, "none", "");
         status = sa_store_audit(call->authority->store, &record);
     }
     if (status == SA_OK)
