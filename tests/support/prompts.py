@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """prompts.py HOW COUNT, as the person: COUNT sudos at once, each on a terminal of its own. At the prompt: `interrupt` types
-^C, `end` types ^D, `timeout` waits for sudo to give up; `noninteractive` asks `sudo -n -v` instead. Exits 0 where every one
-prompted (but the last kind) and was refused."""
+^C, `end` types ^D, `timeout` waits for sudo to give up; `noninteractive` asks `sudo -n -v` instead; and `su-bob` types a
+wrong password to `su bob`. Exits 0 where every one prompted (but `noninteractive`) and was refused."""
 import os
 import pty
 import select
@@ -9,8 +9,9 @@ import sys
 import time
 
 how, count = sys.argv[1], int(sys.argv[2])
-words = ["sudo", "-n", "-v"] if how == "noninteractive" else ["sudo", "-k", "-p", "the prompt:", "true"]
-keys = {"interrupt": b"\x03", "end": b"\x04"}
+WORDS = {"noninteractive": ["sudo", "-n", "-v"], "su-bob": ["su", "bob", "-c", "true"]}
+words, prompt = WORDS.get(how, ["sudo", "-k", "-p", "Password:", "true"]), b"Password:"
+keys = {"interrupt": b"\x03", "end": b"\x04", "su-bob": b"wrong %d\n"}
 terminals, said = {}, {}
 for _ in range(count):
     pid, terminal = pty.fork()
@@ -28,10 +29,11 @@ while open_terminals and time.monotonic() < end:
         if not data:
             del open_terminals[terminal]
             continue
-        if b"the prompt:" not in said[terminal] and b"the prompt:" in said[terminal] + data:
+        if prompt not in said[terminal] and prompt in said[terminal] + data:
             prompted += 1
             time.sleep(0.02)  # until sudo has turned the echo off, which throws away what was typed before
-            os.write(terminal, keys.get(how, b""))
+            key = keys.get(how, b"")
+            os.write(terminal, key % prompted if b"%" in key else key)
         said[terminal] += data
 for terminal, pid in terminals.items():
     refused += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0
