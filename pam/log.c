@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -47,16 +48,20 @@ send_line(const char *line, size_t len)
     close(fd);
 }
 
-/* Everything before the message. Returns its length. */
+/*
+ * Everything before the message. Returns its length. The program goes by the kernel's name for it: what argv
+ * held may have been written over, by PostgreSQL with the name that a stranger typed.
+ */
 static size_t
 write_head(const struct sa_login *login, int priority, char ret_line[LINE_MAX_BYTES])
 {
-    char program[SA_LOG_ESCAPED_MAX], service[SA_LOG_ESCAPED_MAX];
+    char name[16] = "", program[SA_LOG_ESCAPED_MAX], service[SA_LOG_ESCAPED_MAX];
     time_t now = time(NULL);
     struct tm local = {0};
 
     localtime_r(&now, &local);
-    sa_log_escape(program_invocation_short_name, strnlen(program_invocation_short_name, 64), program);
+    prctl(PR_GET_NAME, name);
+    sa_log_escape(name, strnlen(name, sizeof(name)), program);
     sa_log_escape(login->service, strlen(login->service), service);
     int len = snprintf(ret_line, LINE_MAX_BYTES,
                        "<%d>%s %2d %02d:%02d:%02d %s[%ld]: pam_secauth(%s:%s): ", LOG_AUTHPRIV | priority,
