@@ -42,26 +42,22 @@ sa_lockout_free(struct sa_lockout *lockout)
 
 /* ---- keys ---- */
 
-/* A keyed hash of what kind it is, a name of any length, and a text. */
+/* A keyed hash of what kind it is, a name, and a text. */
 static void
 keyed(const struct sa_lockout *lockout, char kind, struct sa_bytes name, const char *text,
-      uint8_t ret_mac[SA_MAC_LEN])
+      uint8_t ret_tag[SA_TAG_LEN])
 {
-    uint8_t data[1 + SA_SHA256_LEN + SA_SOURCE_TEXT_MAX];
-    size_t len = strnlen(text, SA_SOURCE_TEXT_MAX);
+    const struct sa_bytes parts[] = {name, sa_bytes_of(text)};
 
-    data[0] = (uint8_t)kind;
-    sa_sha256(name, data + 1);
-    memcpy(data + 1 + SA_SHA256_LEN, text, len);
-    sa_keyring_mac(lockout->keyring, SA_KEY_LOCKOUT, sa_bytes(data, 1 + SA_SHA256_LEN + len), ret_mac);
+    sa_keyring_tag(lockout->keyring, SA_KEY_LOCKOUT, (uint8_t)kind, parts, SA_COUNT(parts), ret_tag);
 }
 
 uint64_t
-sa_lockout_short(const uint8_t *mac)
+sa_lockout_short(const uint8_t *tag)
 {
     uint64_t number;
 
-    memcpy(&number, mac, sizeof(number));
+    memcpy(&number, tag, sizeof(number));
     return number;
 }
 
@@ -69,53 +65,50 @@ void
 sa_lockout_name_key(const struct sa_lockout *lockout, struct sa_bytes name,
                     uint8_t ret_key[SA_LOCKOUT_KEY_LEN])
 {
-    uint8_t mac[SA_MAC_LEN];
-
-    keyed(lockout, 'n', name, "", mac);
-    memcpy(ret_key, mac, SA_LOCKOUT_KEY_LEN);
+    keyed(lockout, 'n', name, "", ret_key);
 }
 
 static void
 pair_key(const struct sa_lockout *lockout, const struct sa_lockout_try *attempt,
          uint8_t ret_key[SA_LRU_KEY_LEN])
 {
-    uint8_t mac[SA_MAC_LEN];
-
     keyed(lockout, 'p', attempt->name, sa_switch_is_on(SA_SWITCH_pair_source) ? attempt->source->text : "",
-          mac);
-    memcpy(ret_key, mac, SA_LRU_KEY_LEN);
+          ret_key);
+}
+
+static struct keys
+keys_of(const struct sa_lockout *lockout, const struct sa_lockout_try *attempt)
+{
+    struct keys keys;
+
+    pair_key(lockout, attempt, keys.pair);
+    sa_lockout_name_key(lockout, attempt->name, keys.name);
+    return keys;
 }
 
 uint64_t
 sa_lockout_source_tag(const struct sa_lockout *lockout, const char *source)
 {
-    uint8_t mac[SA_MAC_LEN];
+    uint8_t tag[SA_TAG_LEN];
 
-    keyed(lockout, 's', sa_bytes(NULL, 0), source, mac);
-    return sa_lockout_short(mac);
+    keyed(lockout, 's', sa_bytes(NULL, 0), source, tag);
+    return sa_lockout_short(tag);
 }
 
 /* What stands for a password; with the name and the hash that it was not, so that a change forgets it. */
 void
 sa_lockout_password_tag(const struct sa_lockout *lockout, const struct sa_lockout_try *attempt,
-                        bool across_names, uint8_t ret_mac[SA_MAC_LEN])
+                        bool across_names, uint8_t ret_tag[SA_TAG_LEN])
 {
-    struct {
-        uint8_t salt[32];
-        uint8_t name[SA_SHA256_LEN];
-        uint8_t hash[SA_SHA256_LEN];
-        uint8_t password[SA_SHA256_LEN];
-    } data = {.salt = {0}};
+    bool has_hash = attempt->user != NULL && sa_switch_is_on(SA_SWITCH_same_forgotten);
+    const struct sa_bytes parts[] = {
+        sa_bytes(lockout->salt, sizeof(lockout->salt)),
+        attempt->password,
+        attempt->name,
+        sa_bytes_of(has_hash ? attempt->user->hash : ""),
+    };
 
-    memcpy(data.salt, lockout->salt, sizeof(data.salt));
-    sa_sha256(attempt->password, data.password);
-    if (!across_names) {
-        sa_sha256(attempt->name, data.name);
-        if (attempt->user != NULL && sa_switch_is_on(SA_SWITCH_same_forgotten))
-            sa_sha256(sa_bytes_of(attempt->user->hash), data.hash);
-    }
-    sa_keyring_mac(lockout->keyring, SA_KEY_LOCKOUT, sa_bytes(&data, sizeof(data)), ret_mac);
-    sa_wipe(&data, sizeof(data));
+    sa_keyring_tag(lockout->keyring, SA_KEY_LOCKOUT, 'w', parts, across_names ? 2 : SA_COUNT(parts), ret_tag);
 }
 
 /* Whether it was one of the last few; it is one from now on. */
@@ -209,13 +202,13 @@ sa_lockout_look(struct sa_lockout *lockout, const struct sa_lockout_try *attempt
 }
 
 static struct pair *
-add_pair(struct sa_lockout *lockout, const struct sa_lockout_try *attempt, const uint8_t key[SA_LRU_KEY_LEN])
+add_pair(struct sa_lockout *lockout, const struct sa_lockout_try *attempt, const struct keys *keys)
 {
-    struct pair *pair = sa_lru_add(lockout->pairs, key);
+    struct pair *pair = sa_lru_add(lockout->pairs, keys->pair);
 
     if (pair == NULL)
         return NULL;
-    sa_lockout_name_key(lockout, attempt->name, pair->name);
+    memcpy(pair->name, keys->name, sizeof(pair->name));
     pair->source = sa_lockout_source_tag(lockout, attempt->source->text);
     pair->failed_ms = attempt->now.boot_ms;
     return pair;
@@ -224,18 +217,16 @@ add_pair(struct sa_lockout *lockout, const struct sa_lockout_try *attempt, const
 uint32_t
 sa_lockout_claim(struct sa_lockout *lockout, const struct sa_lockout_try *attempt)
 {
-    uint8_t key[SA_LRU_KEY_LEN];
-
     if (!sa_switch_is_on(SA_SWITCH_pair_first))
         return 0;
-    pair_key(lockout, attempt, key);
+    const struct keys keys = keys_of(lockout, attempt);
     pthread_mutex_lock(&lockout->lock);
-    struct pair *pair = sa_lockout_find_pair(lockout, key, attempt->now.boot_ms);
+    struct pair *pair = sa_lockout_find_pair(lockout, keys.pair, attempt->now.boot_ms);
     uint32_t wait = wait_of(lockout, pair, attempt);
     if (wait == 0 && is_taken(lockout, pair))
         wait = SA_LOCKOUT_UNDECIDED;
     if (wait == 0 && pair == NULL)
-        pair = add_pair(lockout, attempt, key);
+        pair = add_pair(lockout, attempt, &keys);
     if (wait == 0 && pair != NULL) {
         pair->item.pins++;
         pair->taken_ms = attempt->now.boot_ms;
@@ -289,15 +280,12 @@ row_of_pair(const struct sa_lockout *lockout, const struct pair *pair, const str
 }
 
 static void
-fail_pair(struct sa_lockout *lockout, struct sa_lockout_try *attempt, uint64_t tag,
+fail_pair(struct sa_lockout *lockout, struct sa_lockout_try *attempt, const struct keys *keys, uint64_t tag,
           struct sa_login_change *change)
 {
-    uint8_t key[SA_LRU_KEY_LEN];
-
-    pair_key(lockout, attempt, key);
-    struct pair *pair = sa_lru_find(lockout->pairs, key);
+    struct pair *pair = sa_lru_find(lockout->pairs, keys->pair);
     if (pair == NULL)
-        pair = add_pair(lockout, attempt, key);
+        pair = add_pair(lockout, attempt, keys);
     if (pair == NULL)
         return;
     if (pair->item.pins > 0)
@@ -318,17 +306,20 @@ unsigned
 sa_lockout_failed(struct sa_lockout *lockout, struct sa_lockout_try *attempt, bool counts,
                   struct sa_login_change *change)
 {
-    uint8_t tag[SA_MAC_LEN];
+    uint8_t tag[SA_TAG_LEN];
+    uint8_t across[SA_TAG_LEN];
 
     if (!counts) {
         sa_lockout_give_back(lockout, attempt);
         return 0;
     }
+    const struct keys keys = keys_of(lockout, attempt);
     sa_lockout_password_tag(lockout, attempt, false, tag);
+    sa_lockout_password_tag(lockout, attempt, true, across);
     pthread_mutex_lock(&lockout->lock);
-    fail_pair(lockout, attempt, sa_lockout_short(tag), change);
-    unsigned alarms = sa_guard_fail(lockout, attempt, sa_lockout_short(tag), change);
-    alarms |= sa_spray_note(lockout, attempt);
+    fail_pair(lockout, attempt, &keys, sa_lockout_short(tag), change);
+    unsigned alarms = sa_guard_fail(lockout, attempt, &keys, sa_lockout_short(tag), change);
+    alarms |= sa_spray_note(lockout, attempt, &keys, across);
     pthread_mutex_unlock(&lockout->lock);
     return alarms;
 }
@@ -387,19 +378,16 @@ sa_lockout_forgive(struct pair *pair)
 void
 sa_lockout_committed(struct sa_lockout *lockout, const struct sa_lockout_try *attempt)
 {
-    uint8_t key[SA_LRU_KEY_LEN];
-    uint8_t name[SA_LRU_KEY_LEN];
+    const struct keys keys = keys_of(lockout, attempt);
 
-    pair_key(lockout, attempt, key);
-    sa_lockout_name_key(lockout, attempt->name, name);
     pthread_mutex_lock(&lockout->lock);
-    struct pair *pair = sa_lru_find(lockout->pairs, key);
+    struct pair *pair = sa_lru_find(lockout->pairs, keys.pair);
     if (pair != NULL)
         sa_lockout_forgive(pair);
     for (struct pair *other = sa_switch_is_on(SA_SWITCH_pair_clear) ? NULL
                                                                     : sa_lru_next(lockout->pairs, NULL);
          other != NULL; other = sa_lru_next(lockout->pairs, other))
-        if (memcmp(other->name, name, sizeof(name)) == 0)
+        if (memcmp(other->name, keys.name, sizeof(keys.name)) == 0)
             sa_lockout_forgive(other);
     struct guard *guard = sa_switch_is_on(SA_SWITCH_guard_stays) ? NULL : sa_guard_find(lockout, attempt);
     if (guard != NULL)

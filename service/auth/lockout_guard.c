@@ -71,18 +71,15 @@ row_of_guard(const struct guard *guard, const struct sa_lockout_try *attempt, st
 }
 
 unsigned
-sa_guard_fail(struct sa_lockout *lockout, struct sa_lockout_try *attempt, uint64_t tag,
-              struct sa_login_change *change)
+sa_guard_fail(struct sa_lockout *lockout, struct sa_lockout_try *attempt, const struct keys *keys,
+              uint64_t tag, struct sa_login_change *change)
 {
     int64_t now = attempt->now.boot_ms;
-    uint8_t key[SA_LRU_KEY_LEN];
-
     if (attempt->matched || !sa_guard_is_stranger(attempt))
         return 0;
-    sa_lockout_name_key(lockout, attempt->name, key);
-    struct guard *guard = sa_lru_find(lockout->guards, key);
+    struct guard *guard = sa_lru_find(lockout->guards, keys->name);
     if (guard == NULL)
-        guard = sa_lru_add(lockout->guards, key);
+        guard = sa_lru_add(lockout->guards, keys->name);
     sa_guard_advance(guard, now);
     if (sa_lockout_is_again(guard->tags, GUARD_TAGS, &guard->next_tag, tag))
         return 0;
@@ -101,15 +98,11 @@ sa_guard_fail(struct sa_lockout *lockout, struct sa_lockout_try *attempt, uint64
 /* ---- one password, many names ---- */
 
 unsigned
-sa_spray_note(struct sa_lockout *lockout, const struct sa_lockout_try *attempt)
+sa_spray_note(struct sa_lockout *lockout, const struct sa_lockout_try *attempt, const struct keys *keys,
+              const uint8_t tag[SA_TAG_LEN])
 {
-    uint8_t tag[SA_MAC_LEN];
-    uint8_t name[SA_LRU_KEY_LEN];
-
     if (attempt->matched || !sa_switch_is_on(SA_SWITCH_spray_alarm))
         return 0;
-    sa_lockout_password_tag(lockout, attempt, true, tag);
-    sa_lockout_name_key(lockout, attempt->name, name);
     struct spray *spray = sa_lru_find(lockout->sprays, tag);
     if (spray == NULL)
         spray = sa_lru_add(lockout->sprays, tag);
@@ -118,11 +111,11 @@ sa_spray_note(struct sa_lockout *lockout, const struct sa_lockout_try *attempt)
         spray->count = 0;
     }
     for (uint32_t i = 0; i < spray->count && i < SA_SPRAY_NAMES; i++)
-        if (spray->names[i] == sa_lockout_short(name))
+        if (spray->names[i] == sa_lockout_short(keys->name))
             return 0;
     if (spray->count >= SA_SPRAY_NAMES)
         return 0;
-    spray->names[spray->count++] = sa_lockout_short(name);
+    spray->names[spray->count++] = sa_lockout_short(keys->name);
     sa_lru_touch(lockout->sprays, spray);
     return spray->count == SA_SPRAY_NAMES ? SA_ALARM_SPRAY : 0;
 }

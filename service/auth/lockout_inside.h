@@ -61,13 +61,19 @@ struct sa_lockout {
     struct sa_lru *sprays;
 };
 
+/* What an attempt is found by; made before the lock is taken. */
+struct keys {
+    uint8_t pair[SA_LRU_KEY_LEN];
+    uint8_t name[SA_LRU_KEY_LEN];
+};
+
 /* ---- lockout.c ---- */
 
 int64_t sa_lockout_life_ms(const struct sa_lockout *lockout);
-uint64_t sa_lockout_short(const uint8_t *mac);
+uint64_t sa_lockout_short(const uint8_t *tag);
 uint64_t sa_lockout_source_tag(const struct sa_lockout *lockout, const char *source);
 void sa_lockout_password_tag(const struct sa_lockout *lockout, const struct sa_lockout_try *attempt,
-                             bool across_names, uint8_t ret_mac[SA_MAC_LEN]);
+                             bool across_names, uint8_t ret_tag[SA_TAG_LEN]);
 bool sa_lockout_is_again(uint64_t *tags, uint32_t count, uint32_t *next, uint64_t tag);
 struct pair *sa_lockout_find_pair(struct sa_lockout *lockout, const uint8_t key[SA_LRU_KEY_LEN],
                                   int64_t boot_ms);
@@ -80,9 +86,10 @@ bool sa_guard_is_stranger(const struct sa_lockout_try *attempt);
 void sa_guard_clear(struct guard *guard);
 void sa_guard_advance(struct guard *guard, int64_t boot_ms);
 uint32_t sa_guard_failures(const struct guard *guard);
-unsigned sa_guard_fail(struct sa_lockout *lockout, struct sa_lockout_try *attempt, uint64_t tag,
-                       struct sa_login_change *change);
-unsigned sa_spray_note(struct sa_lockout *lockout, const struct sa_lockout_try *attempt);
+unsigned sa_guard_fail(struct sa_lockout *lockout, struct sa_lockout_try *attempt, const struct keys *keys,
+                       uint64_t tag, struct sa_login_change *change);
+unsigned sa_spray_note(struct sa_lockout *lockout, const struct sa_lockout_try *attempt,
+                       const struct keys *keys, const uint8_t tag[SA_TAG_LEN]);
 
 /* ---- lockout_keep.c ---- */
 

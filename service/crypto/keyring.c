@@ -22,6 +22,7 @@
 #define CONTEXT       "secauth1" /* crypto_kdf's context: exactly eight bytes */
 #define ASSOCIATE_MAX 256u
 #define SECURE_HEAP   (64u * 1024u)
+#define TAG_PART_MAX  64u
 
 struct sa_keyring {
     struct sa_secret *keys; /* SA_KEY_USES keys of SA_MAC_LEN bytes each */
@@ -31,6 +32,9 @@ static_assert(SA_SEAL_OVERHEAD == 1 + NONCE_LEN + TAG_LEN, "SA_SEAL_OVERHEAD is 
 static_assert(crypto_kdf_KEYBYTES == MASTER_LEN && crypto_kdf_CONTEXTBYTES == sizeof(CONTEXT) - 1,
               "the master key is what crypto_kdf takes");
 static_assert(crypto_auth_hmacsha256_BYTES == SA_MAC_LEN, "a mac is HMAC-SHA-256's");
+static_assert(crypto_shorthash_siphashx24_BYTES == SA_TAG_LEN &&
+                  crypto_shorthash_siphashx24_KEYBYTES <= SA_MAC_LEN,
+              "a tag is SipHash of 128 bits");
 
 void
 sa_crypto_start(void)
@@ -210,6 +214,35 @@ sa_keyring_mac(const struct sa_keyring *keyring, enum sa_key_use use, struct sa_
                uint8_t ret_mac[SA_MAC_LEN])
 {
     crypto_auth_hmacsha256(ret_mac, data.data, data.len, key_of(keyring, use));
+}
+
+/* A part behind its length; a long one is its SHA-256, behind a length that no part has. */
+static size_t
+put_part(struct sa_bytes part, uint8_t *ret_data)
+{
+    bool is_long = part.len > TAG_PART_MAX;
+
+    ret_data[0] = is_long ? UINT8_MAX : (uint8_t)part.len;
+    if (is_long)
+        sa_sha256(part, ret_data + 1);
+    else if (part.len > 0)
+        memcpy(ret_data + 1, part.data, part.len);
+    return 1 + (is_long ? SA_SHA256_LEN : part.len);
+}
+
+void
+sa_keyring_tag(const struct sa_keyring *keyring, enum sa_key_use use, uint8_t kind,
+               const struct sa_bytes *parts, size_t count, uint8_t ret_tag[SA_TAG_LEN])
+{
+    uint8_t data[1 + SA_TAG_PARTS * (1 + TAG_PART_MAX)];
+    size_t len = 0;
+
+    assert(count <= SA_TAG_PARTS);
+    data[len++] = kind;
+    for (size_t i = 0; i < count; i++)
+        len += put_part(parts[i], data + len);
+    crypto_shorthash_siphashx24(ret_tag, data, len, key_of(keyring, use));
+    sa_wipe(data, len);
 }
 
 /* Where a sealed value belongs, unambiguously: epoch, then table, column and row, each behind its length. */

@@ -178,6 +178,39 @@ an_id_is_no_option_of_a_command(void **state SA_UNUSED)
     }
 }
 
+static void
+tag_of(enum sa_key_use use, uint8_t kind, const char *one, const char *two, uint8_t ret_tag[SA_TAG_LEN])
+{
+    const struct sa_bytes parts[] = {sa_bytes_of(one), sa_bytes_of(two)};
+
+    sa_keyring_tag(keyring, use, kind, parts, 2, ret_tag);
+}
+
+static void
+tags_keep_parts_kinds_and_uses_apart(void **state SA_UNUSED)
+{
+    char of64[65] = {0};
+    char of65[66] = {0};
+    uint8_t tags[8][SA_TAG_LEN];
+
+    memset(of64, 'a', 64);
+    memset(of65, 'a', 65);
+    tag_of(SA_KEY_LOCKOUT, 'p', "alice", "there", tags[0]);
+    tag_of(SA_KEY_LOCKOUT, 'p', "alicet", "here", tags[1]);
+    tag_of(SA_KEY_LOCKOUT, 'p', "", "alicethere", tags[2]);
+    tag_of(SA_KEY_LOCKOUT, 'n', "alice", "there", tags[3]);
+    tag_of(SA_KEY_AUDIT_NAME, 'p', "alice", "there", tags[4]);
+    tag_of(SA_KEY_LOCKOUT, 'p', of64, "", tags[5]);
+    tag_of(SA_KEY_LOCKOUT, 'p', of65, "", tags[6]);
+    of65[64] = 'b';
+    tag_of(SA_KEY_LOCKOUT, 'p', of65, "", tags[7]);
+    for (unsigned i = 0; i < 8; i++)
+        for (unsigned k = 0; k < i; k++)
+            assert_memory_not_equal(tags[i], tags[k], SA_TAG_LEN);
+    tag_of(SA_KEY_LOCKOUT, 'p', "alice", "there", tags[1]);
+    assert_memory_equal(tags[0], tags[1], SA_TAG_LEN);
+}
+
 int
 main(void)
 {
@@ -189,6 +222,7 @@ main(void)
         cmocka_unit_test(every_use_has_a_key_of_its_own),
         cmocka_unit_test(base64url_takes_its_canonical_form_only),
         cmocka_unit_test(an_id_is_no_option_of_a_command),
+        cmocka_unit_test(tags_keep_parts_kinds_and_uses_apart),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
