@@ -105,9 +105,9 @@ say_factor(struct explaining *explaining, struct sa_call *call, const struct rpc
         snprintf(where, sizeof(where), "%s:%u", call->authority->conf->secauthd_rules, factor.asked.line);
     say(explaining, "factor", factor.withheld != NULL, "%s (%s); %s%s", words[factor.asked.factors], where,
         factor.has_one ? "one is enrolled" : "none is enrolled",
-        factor.has_one && factor.withheld == NULL && factor.is_fresh
-            ? ", and a recent one from here still counts"
-            : "");
+        factor.is_due                       ? ", and a code is asked"
+        : factor.has_one && factor.is_fresh ? ", and a recent one from here still counts"
+                                            : "");
     return SA_OK;
 }
 
