@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <security/pam_appl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +33,7 @@ static const char usage[] =
     "  --disallow-null       PAM_DISALLOW_NULL_AUTHTOK in every entry\n"
     "  --change-items        set name, remote host and terminal anew, to what they are, at every prompt\n"
     "  --think SECONDS       wait so long before every answer\n"
+    "  --ticks               a timer's signal every millisecond, which restarts no system call\n"
     "  --list-in-child       at a prompt, exec `ls -l /proc/self/fd`\n"
     "  --close 0,1,2         close these descriptors first;  --output FILE  where to print\n"
     "  --descriptors         compare the descriptor tables before and after\n"
@@ -80,7 +83,7 @@ static struct {
     const char *answers[ANSWERS_MAX];
     char **entries;
     int n_answers, n_entries, flags, repeat, threads, quiet;
-    int no_conv, no_conv_after_first, change_items, list_in_child, descriptors, env;
+    int no_conv, no_conv_after_first, change_items, ticks, list_in_child, descriptors, env;
     double think;
     const char *close, *at_commands[AT_MAX];
     int at_times[AT_MAX], n_at;
@@ -352,9 +355,13 @@ take_option(char **words)
         const char *name;
         int *place;
     } switches[] = {
-        {"--no-conv", &script.no_conv},           {"--no-conv-after-first", &script.no_conv_after_first},
-        {"--change-items", &script.change_items}, {"--list-in-child", &script.list_in_child},
-        {"--descriptors", &script.descriptors},   {"--env", &script.env},
+        {"--no-conv", &script.no_conv},
+        {"--no-conv-after-first", &script.no_conv_after_first},
+        {"--change-items", &script.change_items},
+        {"--ticks", &script.ticks},
+        {"--list-in-child", &script.list_in_child},
+        {"--descriptors", &script.descriptors},
+        {"--env", &script.env},
     };
 
     for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++) {
@@ -402,6 +409,22 @@ take_option(char **words)
 }
 
 static void
+take_tick(int number)
+{
+    (void)number;
+}
+
+static void
+start_ticks(void)
+{
+    const struct sigaction action = {.sa_handler = take_tick};
+    const struct itimerval every = {{0, 1000}, {0, 1000}};
+
+    if (sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &every, NULL) != 0)
+        exit(2);
+}
+
+static void
 open_output(void)
 {
     int fd = script.output != NULL ? open(script.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)
@@ -434,6 +457,8 @@ main(int argc, char **argv)
         return 2;
     script.quiet = script.repeat > 1 || script.threads > 1;
     open_output();
+    if (script.ticks)
+        start_ticks();
     describe_descriptors(before, sizeof(before));
     if (script.threads > 1)
         run_threads();
