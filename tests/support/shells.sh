@@ -8,7 +8,7 @@ declare -A SHELL_FD=() SHELL_PID=()
 shell_open() {
     local name=$1 fd
     mkfifo -m 0600 "/run/t/shell.$name.in"
-    ssh_shell "$2" "$3" < "/run/t/shell.$name.in" > "/run/t/shell.$name.out" 2>&1 &
+    ssh_shell "$2" "${3:-}" < "/run/t/shell.$name.in" > "/run/t/shell.$name.out" 2>&1 &
     SHELL_PID[$name]=$!
     exec {fd}> "/run/t/shell.$name.in"
     SHELL_FD[$name]=$fd
