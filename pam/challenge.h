@@ -16,10 +16,11 @@
  * Put questions until the daemon has decided.
  *
  *   first       what BeginAuthentication asked; borrowed.
- *   password    what was sent as such. An answer that equals it was typed by a program that answers
- * everything with it (sshd's password method does), or by mistake: it is never sent as a code. arena replies
- * are built here; *ret_answer and *ret_handle live as long. ret_answer  the last call's; in every case fit
- * for the log. ret_handle  for OpenSession, maybe empty; written only on PAM_SUCCESS.
+ *   password    what was sent as such. An answer that equals it comes from a program that gives one answer
+ *               to everything (sshd's password method), or from a mistake: it is never sent as a code.
+ *   arena       replies are built here; *ret_answer and *ret_handle live as long.
+ *   ret_answer  the last call's; in every case fit for the log.
+ *   ret_handle  for OpenSession, maybe empty; written only on PAM_SUCCESS.
  *
  * Returns PAM_SUCCESS; PAM_AUTH_ERR (a wrong answer; one that is empty or the password, which is not sent and
  * so counts nowhere); PAM_CONV_ERR and PAM_INCOMPLETE as sa_talk_ask, nothing sent; what sa_ask returns.
