@@ -265,6 +265,34 @@ def a_proof_is_void_when_the_record_changed():
         granted(begin(root, "tina"))
 
 
+def times_in_memory(pid, words):
+    """How often words stand in what a process can write to."""
+    count = 0
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            begins, ends = (int(number, 16) for number in line.split()[0].split("-"))
+            if line.split()[1].startswith("rw"):
+                try:
+                    memory.seek(begins)
+                    count += memory.read(ends - begins).count(words)
+                except OSError:  # a page that nobody may read: libsodium's guards
+                    pass
+    return count
+
+
+def a_question_waits_without_the_password(pid):
+    password = b"Nobody else's password %d" % time.time_ns()
+    totp = Totp("olga")
+    totp.arm()
+    with Daemon() as root:
+        must(root.call("User/SetUserPassword", name="olga", password=password))
+        state = asked(root, "olga", password)
+        assert times_in_memory(pid, password) == 0, "it is still there"
+        assert times_in_memory(pid, state) > 0, "what looks for it does not see the daemon's memory"
+        granted(answer(root, "olga", state, totp.code()))
+        must(root.call("User/SetUserPassword", name="olga", password=PASSWORD))
+
+
 # ---- rules ----
 
 def off_asks_nobody():
