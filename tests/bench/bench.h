@@ -10,12 +10,18 @@
 #include <time.h>
 
 static inline uint64_t
-now_ns(void)
+clock_ns(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t
+now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* Say why there is nothing to measure, and end. */

@@ -123,12 +123,17 @@ work(void *argument)
     return NULL;
 }
 
-/* How many a second, from the first that is done to the last. */
-static double
-rate_of(const char *confdir, const char *user, size_t threads, double seconds)
+struct done {
+    double rate;   /* a second, from the first that is done to the last */
+    double cpu_ms; /* for each, of the process that hashes */
+};
+
+static struct done
+do_many(const char *confdir, const char *user, size_t threads, double seconds, clockid_t cpu)
 {
     struct crowd crowd = {.confdir = confdir, .user = user};
     pthread_t ids[THREADS_MAX];
+    uint64_t before_ns = clock_ns(cpu);
 
     crowd.end_ns = now_ns() + (uint64_t)(seconds * 1e9);
     pthread_mutex_init(&crowd.lock, NULL);
@@ -140,31 +145,39 @@ rate_of(const char *confdir, const char *user, size_t threads, double seconds)
     pthread_mutex_destroy(&crowd.lock);
     if (crowd.count < 3)
         give_up("too little was done to be measured");
-    return (double)(crowd.count - 1) * 1e9 / (double)(crowd.last_ns - crowd.first_ns);
+    return (struct done){(double)(crowd.count - 1) * 1e9 / (double)(crowd.last_ns - crowd.first_ns),
+                         (double)(clock_ns(cpu) - before_ns) / 1e6 / (double)crowd.count};
 }
 
 static void
-measure_rate(const char *confdir, const char *user, size_t rounds, size_t workers, double seconds)
+measure_rate(const char *confdir, const char *user, size_t rounds, size_t workers, double seconds,
+             pid_t daemon)
 {
-    static double ratios[ROUNDS_MAX], limits[ROUNDS_MAX];
+    static double ratios[ROUNDS_MAX], limits[ROUNDS_MAX], cpus[ROUNDS_MAX];
+    clockid_t cpu;
 
+    if (clock_getcpuclockid(daemon, &cpu) != 0)
+        give_up("there is no process %d", (int)daemon);
     for (size_t i = 0; i < rounds; i++) {
-        limits[i] = rate_of(NULL, NULL, workers, seconds);
-        ratios[i] = rate_of(confdir, user, workers * CALLERS, seconds) / limits[i];
+        struct done limit = do_many(NULL, NULL, workers, seconds, CLOCK_PROCESS_CPUTIME_ID);
+        struct done ours = do_many(confdir, user, workers * CALLERS, seconds, cpu);
+        limits[i] = limit.rate;
+        ratios[i] = ours.rate / limit.rate;
+        cpus[i] = limit.cpu_ms / ours.cpu_ms;
     }
     double ratio = median(ratios, rounds), limit = median(limits, rounds);
-    printf("%.2f %.2f %.3f\n", ratio * limit, limit, ratio);
+    printf("%.2f %.2f %.3f cpu=%.3f\n", ratio * limit, limit, ratio, median(cpus, rounds));
 }
 
 int
 main(int argc, char **argv)
 {
     size_t rounds = argc >= 6 ? (size_t)atol(argv[3]) : 0;
-    size_t workers = argc == 8 ? (size_t)atol(argv[6]) : 0;
+    size_t workers = argc == 9 ? (size_t)atol(argv[6]) : 0;
 
     if (rounds < 1 || rounds > ROUNDS_MAX || workers * CALLERS > THREADS_MAX || (argc != 6 && workers < 1) ||
         fgets(password, sizeof(password), stdin) == NULL || sodium_init() < 0)
-        give_up("usage: bench_login CONFDIR USER ROUNDS KIB PASSES [WORKERS SECONDS] < PASSWORD");
+        give_up("usage: bench_login CONFDIR USER ROUNDS KIB PASSES [WORKERS SECONDS DAEMON] < PASSWORD");
     password[strcspn(password, "\n")] = '\0';
     bytes = (size_t)atol(argv[4]) * 1024;
     passes = (unsigned long long)atol(argv[5]);
@@ -172,6 +185,6 @@ main(int argc, char **argv)
     if (workers == 0)
         measure_added(argv[1], argv[2], rounds);
     else
-        measure_rate(argv[1], argv[2], rounds, workers, atof(argv[7]));
+        measure_rate(argv[1], argv[2], rounds, workers, atof(argv[7]), (pid_t)atol(argv[8]));
     return 0;
 }
