@@ -122,12 +122,15 @@ ask_password(struct sa_login *login, char *password)
     return code == PAM_AUTHTOK_ERR ? PAM_SYSTEM_ERR : code;
 }
 
-/* The modules that come after may use the password where they are to decide or to unlock, and nowhere else.
+/*
+ * The modules that come after may use the password where they are to decide or to unlock, and nowhere else.
+ * After PAM_INCOMPLETE none comes: libpam enters this module again, which may find it there.
  */
 static bool
 keeps_password(int code)
 {
-    return code == PAM_SUCCESS || code == PAM_USER_UNKNOWN || code == PAM_AUTHINFO_UNAVAIL;
+    return code == PAM_SUCCESS || code == PAM_USER_UNKNOWN || code == PAM_AUTHINFO_UNAVAIL ||
+           code == PAM_INCOMPLETE;
 }
 
 static int
