@@ -224,6 +224,48 @@ sudo_is_recorded_and_gets_no_session(void **state)
     assert_int_equal(close_session(rig, rig_user(ANN), "", "ann"), SA_PERMISSION_DENIED);
 }
 
+static void
+set_rules(struct rig *rig, const char *text, struct sa_rules **ret_rules)
+{
+    struct sa_conf_error error;
+
+    assert_int_equal(sa_rules_parse(sa_bytes_of(text), "rules", ret_rules, &error), SA_OK);
+    sa_authority_set_rules(rig->authority, *ret_rules);
+}
+
+static bool
+record_says(struct rig *rig, const char *words)
+{
+    struct sa_audit_row *row = fixture_last_record(&rig->store);
+    bool says = strstr(row->record.detail, words) != NULL;
+
+    free(row);
+    return says;
+}
+
+static void
+a_login_that_met_no_factor_rule_is_recorded_so(void **state)
+{
+    struct rig *rig = *state;
+    SA_OWN(sa_rules) rules = NULL;
+    char handle[SA_ID_LEN + 1], id[SA_ID_LEN + 1];
+    struct opening by_key = {.user = "ann", .uid = ANN};
+    struct opening proven = {.user = "ann", .uid = ANN, .handle = handle};
+
+    assert_int_equal(open_session(rig, &by_key, id), SA_OK);
+    assert_false(record_says(rig, "second_factor")); /* by default of those who have one */
+    log_in(rig, "ann", "203.0.113.5", handle);
+    set_rules(rig, "session_services sshd\nfactor who=ann service=sshd factors=after_password\n", &rules);
+    assert_int_equal(open_session(rig, &by_key, id), SA_OK);
+    assert_true(record_says(rig, "proof=none second_factor=not_asked rule=2 auth_info="));
+    by_key = (struct opening){.user = "bob", .uid = BOB};
+    assert_int_equal(open_session(rig, &by_key, id), SA_OK);
+    assert_false(record_says(rig, "second_factor"));
+    assert_int_equal(open_session(rig, &proven, id), SA_OK);
+    assert_true(record_says(rig, "proof=password auth_info="));
+    sa_authority_set_rules(rig->authority, sa_rules_default());
+}
+
 /* ---- attested tokens ---- */
 
 static void
@@ -335,6 +377,32 @@ a_session_whose_leader_is_gone_ends_by_itself(void **state)
     assert_int_equal(attest(rig, ANN, here, "demo", NULL, &grant), SA_OK);
 }
 
+static void
+an_ambient_session_outlives_its_logout_and_no_other(void **state)
+{
+    struct rig *rig = *state;
+    SA_OWN(sa_rules) rules = NULL;
+    struct opening of_ann = {.user = "ann", .uid = ANN};
+    struct opening of_bob = {.user = "bob", .uid = BOB};
+    char ann[SA_ID_LEN + 1], bob[SA_ID_LEN + 1];
+    struct rig_grant grant;
+
+    set_rules(rig, "session_services sshd\nambient ann\n", &rules);
+    assert_int_equal(open_session(rig, &of_ann, ann), SA_OK);
+    assert_int_equal(open_session(rig, &of_bob, bob), SA_OK);
+    assert_int_equal(close_session(rig, rig_root(), ann, "ann"), SA_OK);
+    assert_true(record_says(rig, "ambient=yes"));
+    assert_int_equal(close_session(rig, rig_root(), bob, "bob"), SA_OK);
+    assert_false(record_says(rig, "ambient=yes"));
+    sa_authority_tick(rig->authority, rig->now);
+    assert_int_equal(attest(rig, ANN, ann, "demo", NULL, &grant), SA_OK);
+    assert_int_equal(attest(rig, BOB, ann, "demo", NULL, &grant), SA_SESSION_INVALID);
+    assert_int_equal(attest(rig, BOB, bob, "demo", NULL, &grant), SA_SESSION_INVALID);
+    assert_int_equal(close_session(rig, rig_user(ANN), ann, "ann"), SA_OK); /* by oneself it is no logout */
+    assert_int_equal(attest(rig, ANN, ann, "demo", NULL, &grant), SA_SESSION_INVALID);
+    sa_authority_set_rules(rig->authority, sa_rules_default());
+}
+
 /* ---- who sees and ends what ---- */
 
 static void
@@ -377,11 +445,13 @@ main(void)
         TEST(a_handle_joins_the_session_to_its_proof_once),
         TEST(a_handle_of_another_person_source_or_time_proves_nothing),
         TEST(sudo_is_recorded_and_gets_no_session),
+        TEST(a_login_that_met_no_factor_rule_is_recorded_so),
         TEST(only_the_sessions_own_uid_gets_its_tokens),
         TEST(an_audience_may_be_for_one_group),
         TEST(an_ended_session_gives_nothing_and_its_tokens_are_inactive),
         TEST(a_token_of_a_login_ends_with_it),
         TEST(a_session_whose_leader_is_gone_ends_by_itself),
+        TEST(an_ambient_session_outlives_its_logout_and_no_other),
         TEST(people_see_and_end_their_own_sessions_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
