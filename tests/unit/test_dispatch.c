@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <cmocka.h>
@@ -23,8 +22,6 @@ static struct {
     sem_t after;
     unsigned handled;
     char source[SA_SOURCE_TEXT_MAX + 1];
-    pthread_t lane_threads[3];
-    struct sa_exchange *put_off;
 } stage;
 
 /* ---- methods ---- */
@@ -71,20 +68,6 @@ first_step(struct sa_call *call)
 {
     call->state = sa_arena_strdup(call->arena, "left by the first");
     return sa_call_then(call, SA_LANE_HASH, second_step);
-}
-
-/* Twice it cannot say yet. */
-static enum sa_status
-ask_again(struct sa_call *call)
-{
-    unsigned *asked = call->state;
-
-    if (asked == NULL) {
-        call->state = asked = sa_arena_alloc(call->arena, sizeof(*asked));
-        *asked = 0;
-    }
-    stage.lane_threads[*asked] = pthread_self();
-    return ++*asked < 3 ? sa_call_again(call, 5) : grant(call);
 }
 
 static enum sa_status
@@ -134,7 +117,6 @@ static const struct sa_method methods[] = {
     ROW("steps", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_STORE, first_step),
     ROW("expire", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_STORE, expire_between_steps),
     ROW("after", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_STORE, grant_and_come_back),
-    ROW("again", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_HASH, ask_again),
     ROW("wait", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_HASH, wait_for_it),
 };
 
@@ -153,14 +135,6 @@ static void
 done(struct sa_exchange *exchange)
 {
     exchange->answer.next = __atomic_exchange_n(&stage.done, &exchange->answer, __ATOMIC_ACQ_REL);
-    sem_post(&stage.is_done);
-}
-
-/* As the transport has it: the loop carries on, later. */
-static void
-resume(struct sa_exchange *exchange)
-{
-    stage.put_off = exchange;
     sem_post(&stage.is_done);
 }
 
@@ -239,8 +213,7 @@ set_up(SA_UNUSED void **state)
                                           .find = find,
                                           .hash_threads = 1,
                                           .hash_queue = 4,
-                                          .done = done,
-                                          .resume = resume};
+                                          .done = done};
     stage.dispatch = sa_dispatch_new(&options);
     return stage.dispatch != NULL && stage.buckets != NULL ? 0 : -1;
 }
@@ -380,24 +353,6 @@ a_call_goes_from_lane_to_lane(SA_UNUSED void **state)
 }
 
 static void
-a_step_that_is_put_off_runs_again_on_its_lane(SA_UNUSED void **state)
-{
-    begin(&(struct request){"again", &root, 8000, {NULL, 0}});
-    for (unsigned i = 0; i < 2; i++) {
-        sem_wait(&stage.is_done);
-        assert_null(stage.done);
-        assert_true(stage.put_off->call.again_boot_ms > stage.put_off->call.now.boot_ms);
-        sa_dispatch_resume(stage.put_off);
-    }
-    struct sa_exchange *exchange = await();
-    assert_int_equal(exchange->answer.status, SA_OK);
-    assert_int_equal(stage.handled, 1);
-    assert_true(pthread_equal(stage.lane_threads[0], stage.lane_threads[2]));
-    assert_false(pthread_equal(stage.lane_threads[2], pthread_self()));
-    sa_exchange_end(exchange);
-}
-
-static void
 a_next_step_past_the_deadline_is_answered_not_run(SA_UNUSED void **state)
 {
     assert_int_equal(outcome("expire", &root), SA_DEADLINE);
@@ -528,7 +483,6 @@ main(void)
         TEST(a_deadline_that_has_passed_is_answered_not_run),
         TEST(failed_proofs_spend_the_bucket_and_nothing_else_does),
         TEST(a_call_goes_from_lane_to_lane),
-        TEST(a_step_that_is_put_off_runs_again_on_its_lane),
         TEST(a_next_step_past_the_deadline_is_answered_not_run),
         TEST(a_step_after_the_answer_runs_once_it_has_left),
         TEST(a_full_lane_is_overloaded_at_once_with_a_delay),
