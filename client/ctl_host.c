@@ -4,22 +4,11 @@
 
 #include "secauth/v1/audit.pb-c.h"
 #include "secauth/v1/host.pb-c.h"
-#include "secauth/v1/key.pb-c.h"
-#include "secauth/v1/signing_key.pb-c.h"
 
 #define AUDIT_PAGE   250u
 #define AUDIT_LIMIT  100u
 #define AUDIT_ROWS   100000u
 #define SEQUENCE_MAX 9223372036854775807u
-
-static const struct sa_ctl_column key_columns[] = {
-    {"KEY", "kid", SA_CTL_PLAIN},
-    {"ALG", "alg", SA_CTL_PLAIN},
-    {"STATE", "state", SA_CTL_PLAIN},
-    {"MADE", "created_ms", SA_CTL_TIME_MS},
-    {"SIGNS FROM", "active_ms", SA_CTL_TIME_MS},
-    {"UNTIL", "retire_ms", SA_CTL_TIME_MS},
-};
 
 static const struct sa_ctl_column audit_columns[] = {
     {"N", "sequence", SA_CTL_PLAIN},         {"TIME", "time_ms", SA_CTL_TIME_MS},
@@ -50,84 +39,6 @@ static const struct sa_ctl_column lane_columns[] = {
     {"QUEUED", "queued", SA_CTL_PLAIN},   {"CAPACITY", "capacity", SA_CTL_PLAIN},
     {"REFUSED", "refused", SA_CTL_PLAIN},
 };
-
-/* Keys. */
-
-static enum sa_ctl_exit
-list_keys(struct sa_ctl *ctl, json_t **ret_reply)
-{
-    Secauth__V1__ListSigningKeysRequest request = SECAUTH__V1__LIST_SIGNING_KEYS_REQUEST__INIT;
-    return sa_ctl_call(ctl, &secauth__v1__signing_key_service__descriptor, "ListSigningKeys", &request.base,
-                       ret_reply);
-}
-
-enum sa_ctl_exit
-sa_ctl_key_show(struct sa_ctl *ctl)
-{
-    json_auto_t *reply = NULL;
-
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, NULL, 0, NULL, 0);
-    if (result == SA_CTL_OK)
-        result = list_keys(ctl, &reply);
-    if (result != SA_CTL_OK)
-        return result;
-    return sa_ctl_print_rows(ctl, json_object_get(reply, "keys"), key_columns, SA_COUNT(key_columns));
-}
-
-static enum sa_ctl_exit
-export_pem(struct sa_ctl *ctl)
-{
-    json_auto_t *reply = NULL;
-    size_t index;
-    json_t *key;
-
-    enum sa_ctl_exit result = list_keys(ctl, &reply);
-    if (result != SA_CTL_OK)
-        return result;
-    if (ctl->json)
-        return sa_ctl_print_json(json_object_get(reply, "keys"));
-    json_array_foreach(json_object_get(reply, "keys"), index, key)
-    {
-        const char *pem = json_string_value(json_object_get(key, "public_pem"));
-        if (pem != NULL)
-            fputs(pem, stdout);
-    }
-    return SA_CTL_OK;
-}
-
-/* The very bytes that the daemon publishes. */
-static enum sa_ctl_exit
-export_jwks(struct sa_ctl *ctl)
-{
-    Secauth__V1__GetKeySetRequest request = SECAUTH__V1__GET_KEY_SET_REQUEST__INIT;
-    json_auto_t *reply = NULL;
-
-    enum sa_ctl_exit result =
-        sa_ctl_call(ctl, &secauth__v1__key_service__descriptor, "GetKeySet", &request.base, &reply);
-    if (result != SA_CTL_OK)
-        return result;
-    const json_t *jwks = json_object_get(reply, "jwks");
-    if (json_string_length(jwks) == 0) {
-        sa_ctl_complain("%s: the daemon's answer holds no key set", ctl->row->name);
-        return SA_CTL_BROKEN;
-    }
-    puts(json_string_value(jwks));
-    return SA_CTL_OK;
-}
-
-enum sa_ctl_exit
-sa_ctl_key_export(struct sa_ctl *ctl)
-{
-    bool jwks = false, pem = false;
-    const struct sa_ctl_option options[] = {{"--jwks", .flag = &jwks}, {"--pem", .flag = &pem}};
-
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), NULL, 0);
-    if (result != SA_CTL_OK)
-        return result;
-    if (jwks == pem)
-        return sa_ctl_usage(ctl);
-    return jwks ? export_jwks(ctl) : export_pem(ctl);
-}
 
 /* Audit. */
 

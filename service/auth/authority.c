@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "service/auth/key_life.h"
+#include "service/auth/signing.h"
 #include "service/base/log.h"
-
 #include "service/crypto/hash_memory.h"
 
 #define QUEUE_MS     2000u
@@ -104,8 +105,10 @@ start(struct sa_authority *authority, struct sa_now now, const char **ret_why)
     authority->breached = sa_breached_new();
     authority->turned_away = sa_turned_away_new();
     authority->stamps = sa_stamps_new();
-    if (authority->turned_away == NULL || authority->stamps == NULL || authority->breached == NULL ||
-        authority->buckets == NULL || authority->handles == NULL || authority->challenges == NULL)
+    authority->signing = sa_signing_new();
+    if (authority->turned_away == NULL || authority->signing == NULL || authority->stamps == NULL ||
+        authority->breached == NULL || authority->buckets == NULL || authority->handles == NULL ||
+        authority->challenges == NULL)
         return SA_NO_MEMORY;
     const char *why;
     if (sa_breached_load(authority->breached, conf->password_breached, &why) != SA_OK) {
@@ -128,7 +131,7 @@ start(struct sa_authority *authority, struct sa_now now, const char **ret_why)
         *ret_why = "the failures of logins cannot be read";
         return status;
     }
-    return sa_signing_start(authority, now, ret_why);
+    return sa_keys_start(authority, now, ret_why);
 }
 
 enum sa_status
@@ -159,7 +162,7 @@ sa_authority_free(struct sa_authority *authority)
 {
     if (authority == NULL)
         return;
-    sa_signing_stop(&authority->signing);
+    sa_signing_free(authority->signing);
     sa_lockout_free(authority->lockout);
     sa_handles_free(authority->handles);
     sa_challenges_free(authority->challenges);

@@ -13,16 +13,6 @@
 #include "service/auth/stamps.h"
 #include "service/auth/turned_away.h"
 
-#define SA_SIGNING_KEYS_MAX 16u
-
-struct sa_signing_keys {
-    unsigned count;                                   /* newest first */
-    struct sa_signing_key *keys[SA_SIGNING_KEYS_MAX]; /* constant once the daemon serves */
-    struct sa_key_row rows[SA_SIGNING_KEYS_MAX];      /* their times; no private halves */
-    char *jwks;
-    char etag[SA_BASE64URL_LEN(SA_SHA256_LEN) + 1];
-};
-
 /* By how much hashed denials left later than at their time. */
 struct sa_late {
     _Atomic int64_t ms;
@@ -43,7 +33,7 @@ struct sa_authority {
     struct sa_breached *breached;
     struct sa_turned_away *turned_away;
     struct sa_stamps *stamps;
-    struct sa_signing_keys signing;
+    struct sa_signing *signing;
     uint8_t boot_id[SA_BOOT_ID_LEN];
     atomic_uint dearest_ms; /* the dearest hash that was seen; only ever grows */
     struct sa_late late[2]; /* hashed denials: of ordinary jobs, of kept ones */
@@ -51,11 +41,6 @@ struct sa_authority {
     unsigned hash_threads;
     char reaped[SA_ID_LEN + 1]; /* where the reaper's last turn ended; the tick's alone */
 };
-
-/* Load the signing keys, or make the first one with its record. */
-SA_MUST_CHECK enum sa_status sa_signing_start(struct sa_authority *authority, struct sa_now now,
-                                              const char **ret_why);
-void sa_signing_stop(struct sa_signing_keys *signing);
 
 /* Take note of what a hash has cost; what denials take follows from the dearest. */
 void sa_authority_saw_hash(struct sa_authority *authority, unsigned millis);

@@ -1,6 +1,7 @@
 #include "service/auth/names.h"
 
 #include "service/crypto/encode.h"
+#include "service/crypto/jwt.h"
 #include "service/store/store.h"
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -112,4 +113,10 @@ bool
 sa_name_is_id(struct sa_bytes name)
 {
     return name.len == SA_ID_LEN && consists_of(name, SA_ID_LEN, LOWER UPPER DIGIT "_-");
+}
+
+bool
+sa_name_is_kid(struct sa_bytes name)
+{
+    return name.len == SA_KID_LEN && consists_of(name, SA_KID_LEN, LOWER UPPER DIGIT "_-");
 }

@@ -11,6 +11,7 @@
 #define SA_RULE_SCOPE     "1 to 64 bytes of a scope's characters (RFC 6749 section 3.3)"
 #define SA_RULE_EMAIL     "a mailbox (RFC 5321) of at most 254 bytes"
 #define SA_RULE_ID        "22 characters of base64url"
+#define SA_RULE_KID       "43 characters of base64url"
 
 bool sa_name_is_user(struct sa_bytes name);
 bool sa_name_is_group(struct sa_bytes name);
@@ -25,5 +26,8 @@ bool sa_name_is_email(struct sa_bytes name);
 
 /* The form of what sa_random_id makes. */
 bool sa_name_is_id(struct sa_bytes name);
+
+/* The form of a key's id, an RFC 7638 thumbprint. */
+bool sa_name_is_kid(struct sa_bytes name);
 
 #endif

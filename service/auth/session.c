@@ -5,6 +5,7 @@
 
 #include "service/auth/client.h"
 #include "service/auth/inside.h"
+#include "service/auth/key_life.h"
 #include "service/auth/leader.h"
 #include "service/auth/token.h"
 
@@ -170,6 +171,7 @@ sa_authority_tick(struct sa_authority *authority, struct sa_now now)
     unsigned removed;
 
     reap(authority, now);
+    sa_keys_tick(authority, now);
     if (sa_store_purge(authority->store, now.wall_ms, PURGED_A_TURN, &removed) != SA_OK)
         return; /* what is left over is found at a later turn */
 }

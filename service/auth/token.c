@@ -30,12 +30,9 @@ enum sa_status
 sa_token_mint(struct sa_authority *authority, const struct sa_token_subject *subject,
               const struct sa_granted *granted, int64_t now_ms, struct sa_token *ret_token)
 {
-    const struct sa_signing_key *key = sa_signing_now(authority, now_ms);
     struct sa_claims claims = {.aud_count = granted->aud_count};
     int64_t life_s = subject->ttl_s;
 
-    if (key == NULL)
-        return SA_INTERNAL;
     if (subject->session != NULL && (subject->session->expires_ms - now_ms) / 1000 < life_s)
         life_s = (subject->session->expires_ms - now_ms) / 1000;
     if (life_s <= 0)
@@ -52,7 +49,8 @@ sa_token_mint(struct sa_authority *authority, const struct sa_token_subject *sub
     sa_jti_make(now_ms, (uint16_t)authority->conf->token_instance, subject->client->row, claims.jti);
     ret_token->expires_in_s = (uint32_t)life_s;
     PUT(ret_token->jti, claims.jti);
-    return sa_jwt_sign(key, &claims, ret_token->jwt);
+    SA_OWN(sa_signing_set) set = sa_signing_hold(authority);
+    return sa_jwt_sign(sa_signing_signer(set, now_ms), &claims, ret_token->jwt);
 }
 
 uint32_t
@@ -65,10 +63,10 @@ enum sa_status
 sa_token_read(const struct sa_authority *authority, struct sa_bytes token, struct sa_claims *ret_claims,
               uint32_t *ret_client_row)
 {
-    const struct sa_signing_keys *signing = &authority->signing;
+    SA_OWN(sa_signing_set) set = sa_signing_hold(authority);
 
     enum sa_status status =
-        sa_jwt_verify(signing->keys, signing->count, authority->conf->token_issuer, token, ret_claims);
+        sa_jwt_verify(set->keys, set->count, authority->conf->token_issuer, token, ret_claims);
     if (status != SA_OK)
         return status;
     return sa_jti_parse(ret_claims->jti, NULL, NULL, ret_client_row) == SA_OK ? SA_OK : SA_INVALID_GRANT;

@@ -199,6 +199,8 @@ check_whole(struct reading *reading)
         if (sa_setting_is_required(&settings[i]) && !reading->given[i])
             fail(reading, "%.100s: %s.%s is required: %s", reading->path, settings[i].section,
                  settings[i].key, settings[i].sentence);
+    if (conf->token_key_life < 4 * conf->token_key_max_age)
+        fail(reading, "%.100s: token.key_life must be at least four times token.key_max_age", reading->path);
     for (unsigned i = 0; i < conf->gateway_local.count; i++)
         if (sa_conf_has_word(&conf->gateway_network, sa_bytes_of(conf->gateway_local.word[i])))
             fail(reading, "%.100s: gateway.network names %s, which gateway.local has", reading->path,

@@ -5,7 +5,7 @@
 
 #include "service/crypto/signing_key.h"
 
-#define CLAIMS_MAX 2800u /* its base64url, a header and a signature fit into SA_JWT_MAX */
+#define CLAIMS_MAX 2600u /* its base64url, a header and a signature fit into SA_JWT_MAX */
 #define JTI_RAW    26u
 
 static_assert(SA_BASE64URL_LEN(JTI_RAW) == SA_JTI_LEN, "a jti is 26 bytes");
@@ -146,9 +146,9 @@ sa_jwt_sign(const struct sa_signing_key *key, const struct sa_claims *claims, ch
     char buffer[CLAIMS_MAX];
     struct text text = {.data = buffer, .size = sizeof(buffer)};
     uint8_t digest[SA_SHA256_LEN];
-    uint8_t signature[SA_ES256_LEN];
+    uint8_t signature[SA_SIGNATURE_MAX];
 
-    static_assert(sizeof(key->header) + SA_BASE64URL_LEN(CLAIMS_MAX) + SA_BASE64URL_LEN(SA_ES256_LEN) <
+    static_assert(sizeof(key->header) + SA_BASE64URL_LEN(CLAIMS_MAX) + SA_BASE64URL_LEN(SA_SIGNATURE_MAX) <
                       SA_JWT_MAX,
                   "header, claims and signature fit");
     assert(claims->aud_count >= 1 && claims->aud_count <= SA_JWT_AUDIENCES);
@@ -164,7 +164,7 @@ sa_jwt_sign(const struct sa_signing_key *key, const struct sa_claims *claims, ch
     if (status != SA_OK)
         return status;
     ret_token[len++] = '.';
-    sa_base64url(sa_bytes(signature, sizeof(signature)), ret_token + len);
+    sa_base64url(sa_bytes(signature, sa_signing_key_signature_len(key)), ret_token + len);
     return SA_OK;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Access tokens: JWT (RFC 7519) in the profile of RFC 9068, signed with ES256 (RFC 7518 section 3.4). Signing
- * keys and the key set (RFC 7517) that verifies them.
+ * Access tokens: JWT (RFC 7519) in the profile of RFC 9068, signed with ES256 or RS256 (RFC 7518 section 3).
+ * Signing keys and the key set (RFC 7517) that verifies them.
  */
 #ifndef SA_JWT_H
 #define SA_JWT_H
@@ -13,22 +13,32 @@
 #define SA_JWT_MAX          4096u
 #define SA_JWT_AUDIENCES    8u
 #define SA_JWT_AUDIENCE_MAX 64u
-#define SA_JWT_PRIVATE_MAX  256u
+#define SA_JWT_PRIVATE_MAX  1400u /* PKCS#8 of RSA-2048 is 1,219 bytes at most */
 
-struct sa_signing_key; /* a key pair, or a public key alone; immutable, counted */
+enum sa_key_alg { SA_KEY_ES256 = 1, SA_KEY_RS256 = 2 };
 
-/* A new P-256 key; the caller owns it. NULL for lack of memory. */
-struct sa_signing_key *sa_signing_key_generate(void);
+/* "ES256", "RS256". */
+const char *sa_key_alg_name(enum sa_key_alg alg);
+
+struct sa_signing_key; /* a key pair; immutable, counted */
+
+/* A new P-256 or RSA-2048 key; the caller owns it. NULL for lack of memory. */
+struct sa_signing_key *sa_signing_key_generate(enum sa_key_alg alg);
 
 /* From the bytes of sa_signing_key_private. Returns SA_OK, SA_INTERNAL, SA_NO_MEMORY. */
 SA_MUST_CHECK enum sa_status sa_signing_key_load(struct sa_bytes private_der,
                                                  struct sa_signing_key **ret_key);
+
+/* The same key with one more owner; each calls sa_signing_key_free. */
+struct sa_signing_key *sa_signing_key_hold(struct sa_signing_key *key);
 
 void sa_signing_key_free(struct sa_signing_key *key);
 SA_DEFINE_OWN(sa_signing_key, sa_signing_key_free)
 
 /* The private half as PKCS#8 DER, to be sealed; the caller owns the secret. NULL for lack of memory. */
 struct sa_secret *sa_signing_key_private(const struct sa_signing_key *key);
+
+enum sa_key_alg sa_signing_key_alg(const struct sa_signing_key *key);
 
 /* RFC 7638 thumbprint; as long as the key. */
 const char *sa_signing_key_kid(const struct sa_signing_key *key);
@@ -37,8 +47,8 @@ const char *sa_signing_key_kid(const struct sa_signing_key *key);
 const char *sa_signing_key_pem(const struct sa_signing_key *key);
 
 /*
- * A JWK Set of public keys (kty, crv, x, y, kid, use, alg), a terminated string that the caller frees with
- * free(); NULL for lack of memory. The bytes depend on the keys and their order only.
+ * A JWK Set of public keys (kty, crv, x, y or kty, e, n; kid, use, alg), a terminated string that the caller
+ * frees with free(); NULL for lack of memory. The bytes depend on the keys and their order only.
  */
 char *sa_jwks(struct sa_signing_key *const *keys, unsigned count);
 
@@ -79,9 +89,9 @@ SA_MUST_CHECK enum sa_status sa_jwt_sign(const struct sa_signing_key *key, const
                                          char ret_token[SA_JWT_MAX + 1]);
 
 /*
- * Verify a token of our own: typ at+jwt, alg ES256, kid of one of the keys, nothing else in the header,
- * canonical base64url, a signature of 64 bytes, no duplicate members, iss equal to `issuer`, every claim in
- * form. Times are not judged: the caller does.
+ * Verify a token of our own: typ at+jwt, kid of one of the keys, that key's own alg, nothing else in the
+ * header, canonical base64url, a signature of the right length, no duplicate members, iss equal to `issuer`,
+ * every claim in form. Times are not judged: the caller does.
  *
  * Returns SA_OK, or SA_INVALID_GRANT for anything that is not ours; SA_NO_MEMORY.
  */

@@ -138,7 +138,10 @@ claims_of(const json_t *object, const char *issuer, struct sa_claims *ret_claims
            c->client_id[0] != '\0' && sa_jti_parse(c->jti, NULL, NULL, NULL) == SA_OK;
 }
 
-/* The key that a header names, where the header is one of ours: exactly alg, typ and kid. */
+/*
+ * The key that a header names, where the header is one of ours: exactly alg, typ and kid. The algorithm is
+ * the key's; the token only agrees (RFC 8725 section 3.1).
+ */
 static const struct sa_signing_key *
 key_of(struct sa_signing_key *const *keys, unsigned count, const json_t *header)
 {
@@ -146,11 +149,11 @@ key_of(struct sa_signing_key *const *keys, unsigned count, const json_t *header)
 
     if (json_object_size(header) != 3 || !string_of(header, "alg", alg, sizeof(alg)) ||
         !string_of(header, "typ", typ, sizeof(typ)) || !string_of(header, "kid", kid, sizeof(kid)) ||
-        strcmp(alg, "ES256") != 0 || strcmp(typ, "at+jwt") != 0)
+        strcmp(typ, "at+jwt") != 0)
         return NULL;
     for (unsigned i = 0; i < count; i++)
         if (strcmp(keys[i]->kid, kid) == 0)
-            return keys[i];
+            return strcmp(alg, sa_key_alg_name(keys[i]->alg)) == 0 ? keys[i] : NULL;
     return NULL;
 }
 
@@ -158,18 +161,17 @@ key_of(struct sa_signing_key *const *keys, unsigned count, const json_t *header)
 static bool
 signature_is_good(struct sa_signing_key *const *keys, unsigned count, const struct parts *parts)
 {
-    uint8_t signature[SA_ES256_LEN];
+    uint8_t signature[SA_SIGNATURE_MAX];
     uint8_t digest[SA_SHA256_LEN];
     size_t len;
     json_t *header = object_of(parts->header);
     const struct sa_signing_key *key = header == NULL ? NULL : key_of(keys, count, header);
 
     json_decref(header);
-    if (key == NULL || sa_base64url_decode(parts->signature, signature, sizeof(signature), &len) != SA_OK ||
-        len != sizeof(signature))
+    if (key == NULL || sa_base64url_decode(parts->signature, signature, sizeof(signature), &len) != SA_OK)
         return false;
     sa_sha256(parts->signed_part, digest);
-    return sa_signing_key_verifies(key, digest, signature);
+    return sa_signing_key_verifies(key, digest, sa_bytes(signature, len));
 }
 
 enum sa_status

@@ -5,14 +5,15 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "service/crypto/keyring.h"
 
-#define DER_SIGNATURE_MAX 80 /* two integers of up to 33 bytes */
+#define RSA_BITS 2048u
+#define RSA_E    65537u
 
 static char *
 make_pem(EVP_PKEY *pair)
@@ -29,29 +30,116 @@ make_pem(EVP_PKEY *pair)
     return pem;
 }
 
+/* ---- what the kinds of keys do differently ---- */
+
+/* A number of the public key as `len` bytes, base64url. */
 static bool
-coordinate(EVP_PKEY *pair, const char *name, char *ret_text)
+number(EVP_PKEY *pair, const char *name, size_t len, char *ret_text)
 {
-    uint8_t raw[SA_ES256_COORD];
+    uint8_t raw[SA_RS256_LEN];
     BIGNUM *number = NULL;
-    bool done = EVP_PKEY_get_bn_param(pair, name, &number) == 1 &&
-                BN_bn2binpad(number, raw, sizeof(raw)) == (int)sizeof(raw);
+    bool done = len <= sizeof(raw) && EVP_PKEY_get_bn_param(pair, name, &number) == 1 &&
+                BN_bn2binpad(number, raw, (int)len) == (int)len;
 
     if (done)
-        sa_base64url(sa_bytes(raw, sizeof(raw)), ret_text);
+        sa_base64url(sa_bytes(raw, len), ret_text);
     BN_free(number);
     return done;
 }
+
+static EVP_PKEY *
+generate_ec(void)
+{
+    return EVP_EC_gen("P-256");
+}
+
+static bool
+is_ec(EVP_PKEY *pair)
+{
+    char group[32] = "";
+
+    return EVP_PKEY_is_a(pair, "EC") && EVP_PKEY_get_group_name(pair, group, sizeof(group), NULL) == 1 &&
+           strcmp(group, "prime256v1") == 0;
+}
+
+static bool
+describe_ec(EVP_PKEY *pair, char ret_members[SA_JWK_MEMBERS_MAX])
+{
+    char x[SA_BASE64URL_LEN(SA_ES256_COORD) + 1];
+    char y[SA_BASE64URL_LEN(SA_ES256_COORD) + 1];
+
+    if (!number(pair, OSSL_PKEY_PARAM_EC_PUB_X, SA_ES256_COORD, x) ||
+        !number(pair, OSSL_PKEY_PARAM_EC_PUB_Y, SA_ES256_COORD, y))
+        return false;
+    snprintf(ret_members, SA_JWK_MEMBERS_MAX, "\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"", x,
+             y);
+    return true;
+}
+
+static EVP_PKEY *
+generate_rsa(void)
+{
+    return EVP_RSA_gen(RSA_BITS);
+}
+
+static bool
+is_rsa(EVP_PKEY *pair)
+{
+    BIGNUM *e = NULL;
+    bool is = EVP_PKEY_is_a(pair, "RSA") && EVP_PKEY_get_bits(pair) == (int)RSA_BITS &&
+              EVP_PKEY_get_bn_param(pair, OSSL_PKEY_PARAM_RSA_E, &e) == 1 && BN_is_word(e, RSA_E);
+
+    BN_free(e);
+    return is;
+}
+
+static bool
+describe_rsa(EVP_PKEY *pair, char ret_members[SA_JWK_MEMBERS_MAX])
+{
+    char n[SA_BASE64URL_LEN(SA_RS256_LEN) + 1];
+
+    if (!number(pair, OSSL_PKEY_PARAM_RSA_N, SA_RS256_LEN, n))
+        return false;
+    snprintf(ret_members, SA_JWK_MEMBERS_MAX, "\"e\":\"AQAB\",\"kty\":\"RSA\",\"n\":\"%s\"", n);
+    return true;
+}
+
+static const struct kind {
+    enum sa_key_alg alg;
+    const char *name;
+    EVP_PKEY *(*generate)(void);
+    bool (*is)(EVP_PKEY *pair);
+    bool (*describe)(EVP_PKEY *pair, char ret_members[SA_JWK_MEMBERS_MAX]);
+} kinds[] = {
+    {SA_KEY_ES256, "ES256", generate_ec, is_ec, describe_ec},
+    {SA_KEY_RS256, "RS256", generate_rsa, is_rsa, describe_rsa},
+};
+
+static const struct kind *
+kind_of(enum sa_key_alg alg)
+{
+    for (unsigned i = 0; i < SA_COUNT(kinds); i++)
+        if (kinds[i].alg == alg)
+            return &kinds[i];
+    abort(); /* our own enum */
+}
+
+const char *
+sa_key_alg_name(enum sa_key_alg alg)
+{
+    return kind_of(alg)->name;
+}
+
+/* ---- making ---- */
 
 /* RFC 7638 section 3: the required members in lexicographic order, without white space. */
 static void
 thumbprint(struct sa_signing_key *key)
 {
-    char text[192];
+    char text[SA_JWK_MEMBERS_MAX + 3];
     uint8_t digest[SA_SHA256_LEN];
 
-    snprintf(text, sizeof(text), "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", key->x,
-             key->y);
+    snprintf(text, sizeof(text), "{%s}", key->members);
     sa_sha256(sa_bytes_of(text), digest);
     sa_base64url(sa_bytes(digest, sizeof(digest)), key->kid);
 }
@@ -61,7 +149,8 @@ make_header(struct sa_signing_key *key)
 {
     char text[128];
 
-    snprintf(text, sizeof(text), "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}", key->kid);
+    snprintf(text, sizeof(text), "{\"alg\":\"%s\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}",
+             sa_key_alg_name(key->alg), key->kid);
     static_assert(sizeof(key->header) > SA_BASE64URL_LEN(sizeof(text)) + 1, "a header fits");
     sa_base64url(sa_bytes_of(text), key->header);
     key->header_len = strlen(key->header);
@@ -71,7 +160,7 @@ make_header(struct sa_signing_key *key)
 
 /* Takes the pair over, also on failure. */
 static struct sa_signing_key *
-from_pair(EVP_PKEY *pair)
+from_pair(const struct kind *kind, EVP_PKEY *pair)
 {
     struct sa_signing_key *key = pair == NULL ? NULL : calloc(1, sizeof(*key));
 
@@ -79,10 +168,11 @@ from_pair(EVP_PKEY *pair)
         EVP_PKEY_free(pair);
         return NULL;
     }
+    atomic_init(&key->holders, 1);
+    key->alg = kind->alg;
     key->pair = pair;
     key->pem = make_pem(pair);
-    if (key->pem == NULL || !coordinate(pair, OSSL_PKEY_PARAM_EC_PUB_X, key->x) ||
-        !coordinate(pair, OSSL_PKEY_PARAM_EC_PUB_Y, key->y)) {
+    if (key->pem == NULL || !kind->describe(pair, key->members)) {
         sa_signing_key_free(key);
         return NULL;
     }
@@ -92,10 +182,21 @@ from_pair(EVP_PKEY *pair)
 }
 
 struct sa_signing_key *
-sa_signing_key_generate(void)
+sa_signing_key_generate(enum sa_key_alg alg)
 {
+    const struct kind *kind = kind_of(alg);
+
     sa_crypto_start();
-    return from_pair(EVP_EC_gen("P-256"));
+    return from_pair(kind, kind->generate());
+}
+
+static const struct kind *
+recognize(EVP_PKEY *pair)
+{
+    for (unsigned i = 0; i < SA_COUNT(kinds); i++)
+        if (kinds[i].is(pair))
+            return &kinds[i];
+    return NULL;
 }
 
 enum sa_status
@@ -107,23 +208,29 @@ sa_signing_key_load(struct sa_bytes private_der, struct sa_signing_key **ret_key
     EVP_PKEY *pair = d2i_AutoPrivateKey(NULL, &at, (long)private_der.len);
     if (pair == NULL)
         return SA_INTERNAL;
-    char group[32] = "";
-    if (at != private_der.data + private_der.len || !EVP_PKEY_is_a(pair, "EC") ||
-        EVP_PKEY_get_group_name(pair, group, sizeof(group), NULL) != 1 || strcmp(group, "prime256v1") != 0) {
+    const struct kind *kind = at == private_der.data + private_der.len ? recognize(pair) : NULL;
+    if (kind == NULL) {
         EVP_PKEY_free(pair);
         return SA_INTERNAL;
     }
-    struct sa_signing_key *key = from_pair(pair);
+    struct sa_signing_key *key = from_pair(kind, pair);
     if (key == NULL)
         return SA_NO_MEMORY;
     *ret_key = key;
     return SA_OK;
 }
 
+struct sa_signing_key *
+sa_signing_key_hold(struct sa_signing_key *key)
+{
+    atomic_fetch_add(&key->holders, 1);
+    return key;
+}
+
 void
 sa_signing_key_free(struct sa_signing_key *key)
 {
-    if (key == NULL)
+    if (key == NULL || atomic_fetch_sub(&key->holders, 1) > 1)
         return;
     EVP_PKEY_free(key->pair);
     free(key->pem);
@@ -144,6 +251,12 @@ sa_signing_key_private(const struct sa_signing_key *key)
         OPENSSL_clear_free(der, (size_t)len);
     PKCS8_PRIV_KEY_INFO_free(info);
     return secret;
+}
+
+enum sa_key_alg
+sa_signing_key_alg(const struct sa_signing_key *key)
+{
+    return key->alg;
 }
 
 const char *
@@ -169,11 +282,8 @@ sa_jwks(struct sa_signing_key *const *keys, unsigned count)
         return NULL;
     fputs("{\"keys\":[", out);
     for (unsigned i = 0; i < count; i++)
-        fprintf(
-            out,
-            "%s{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\",\"kid\":\"%s\",\"use\":\"sig\","
-            "\"alg\":\"ES256\"}",
-            i == 0 ? "" : ",", keys[i]->x, keys[i]->y, keys[i]->kid);
+        fprintf(out, "%s{%s,\"kid\":\"%s\",\"use\":\"sig\",\"alg\":\"%s\"}", i == 0 ? "" : ",",
+                keys[i]->members, keys[i]->kid, sa_key_alg_name(keys[i]->alg));
     fputs("]}", out);
     bool failed = ferror(out) != 0;
     if (fclose(out) != 0 || failed) {
@@ -181,126 +291,4 @@ sa_jwks(struct sa_signing_key *const *keys, unsigned count)
         return NULL;
     }
     return text;
-}
-
-/* ---- signatures ---- */
-
-/*
- * A thread's signing context: making one costs as much as a tenth of a signature. It holds a reference to its
- * key pair, so a pair's address cannot come back for another key while it is compared here.
- */
-struct signer {
-    EVP_PKEY *pair;
-    EVP_PKEY_CTX *context;
-};
-
-static pthread_key_t signer_key;
-static pthread_once_t signer_once = PTHREAD_ONCE_INIT;
-static bool signer_key_made;
-
-static void
-signer_free(void *data)
-{
-    struct signer *signer = data;
-
-    EVP_PKEY_CTX_free(signer->context);
-    free(signer);
-}
-
-static void
-signer_key_make(void)
-{
-    signer_key_made = pthread_key_create(&signer_key, signer_free) == 0;
-}
-
-static struct signer *
-thread_signer(void)
-{
-    pthread_once(&signer_once, signer_key_make);
-    if (!signer_key_made)
-        return NULL;
-    struct signer *signer = pthread_getspecific(signer_key);
-    if (signer == NULL) {
-        signer = calloc(1, sizeof(*signer));
-        if (signer != NULL && pthread_setspecific(signer_key, signer) != 0) {
-            free(signer);
-            signer = NULL;
-        }
-    }
-    return signer;
-}
-
-static EVP_PKEY_CTX *
-signing_context(const struct sa_signing_key *key)
-{
-    struct signer *signer = thread_signer();
-
-    if (signer == NULL)
-        return NULL;
-    if (signer->context != NULL && signer->pair == key->pair)
-        return signer->context;
-    EVP_PKEY_CTX_free(signer->context);
-    signer->pair = key->pair;
-    signer->context = EVP_PKEY_CTX_new(key->pair, NULL);
-    if (signer->context != NULL && EVP_PKEY_sign_init(signer->context) != 1) {
-        EVP_PKEY_CTX_free(signer->context);
-        signer->context = NULL;
-    }
-    return signer->context;
-}
-
-enum sa_status
-sa_signing_key_sign(const struct sa_signing_key *key, const uint8_t digest[32],
-                    uint8_t ret_signature[SA_ES256_LEN])
-{
-    uint8_t der[DER_SIGNATURE_MAX];
-    size_t der_len = sizeof(der);
-    const uint8_t *at = der;
-    EVP_PKEY_CTX *context = signing_context(key);
-
-    if (context == NULL || EVP_PKEY_sign(context, der, &der_len, digest, 32) != 1)
-        return SA_INTERNAL;
-    ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &at, (long)der_len);
-    if (pair == NULL)
-        return SA_INTERNAL;
-    bool done = BN_bn2binpad(ECDSA_SIG_get0_r(pair), ret_signature, SA_ES256_COORD) == (int)SA_ES256_COORD &&
-                BN_bn2binpad(ECDSA_SIG_get0_s(pair), ret_signature + SA_ES256_COORD, SA_ES256_COORD) ==
-                    (int)SA_ES256_COORD;
-    ECDSA_SIG_free(pair);
-    return done ? SA_OK : SA_INTERNAL;
-}
-
-/* r and s as the DER that OpenSSL verifies; 0 where they cannot be. */
-static size_t
-to_der(const uint8_t signature[SA_ES256_LEN], uint8_t ret_der[DER_SIGNATURE_MAX])
-{
-    ECDSA_SIG *pair = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(signature, SA_ES256_COORD, NULL);
-    BIGNUM *s = BN_bin2bn(signature + SA_ES256_COORD, SA_ES256_COORD, NULL);
-    int len = -1;
-
-    if (pair == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(pair, r, s) != 1) {
-        BN_free(r);
-        BN_free(s);
-    } else {
-        uint8_t *out = ret_der;
-        len = i2d_ECDSA_SIG(pair, NULL);
-        len = len > DER_SIGNATURE_MAX ? -1 : i2d_ECDSA_SIG(pair, &out);
-    }
-    ECDSA_SIG_free(pair);
-    return len > 0 ? (size_t)len : 0;
-}
-
-bool
-sa_signing_key_verifies(const struct sa_signing_key *key, const uint8_t digest[32],
-                        const uint8_t signature[SA_ES256_LEN])
-{
-    uint8_t der[DER_SIGNATURE_MAX];
-    size_t der_len = to_der(signature, der);
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key->pair, NULL);
-    bool good = der_len > 0 && context != NULL && EVP_PKEY_verify_init(context) == 1 &&
-                EVP_PKEY_verify(context, der, der_len, digest, 32) == 1;
-
-    EVP_PKEY_CTX_free(context);
-    return good;
 }

@@ -34,7 +34,7 @@
 #define SA_SCOPE_MAX       64u
 #define SA_SCOPE_LIST_MAX  1024u
 #define SA_PAGE_MAX        500u
-#define SA_KEYS_MAX        64u
+#define SA_KEYS_MAX        16u /* signing keys of every state */
 #define SA_HOST_CLIENT     "host" /* the built-in client of logins */
 
 struct sa_store;
@@ -454,14 +454,29 @@ SA_MUST_CHECK enum sa_status sa_store_token_is_revoked(struct sa_store *store, c
 
 struct sa_key_row {
     char kid[SA_KID_LEN + 1];
+    enum sa_key_alg alg; /* of the private half; the store neither keeps it nor tells it */
     int64_t created_ms;
     int64_t active_ms;             /* signs from then on */
-    int64_t retire_ms;             /* until then; 0: no end is set */
+    int64_t retire_ms;             /* until then; 0: nobody has noted yet that it signs */
     struct sa_secret *private_der; /* freed by sa_key_rows_free */
 };
 
-SA_MUST_CHECK enum sa_status sa_store_key_add(struct sa_store *store, const struct sa_key_row *key,
-                                              const struct sa_audit *audit);
+/* One step in the life of the keys; any part of it may be absent. */
+struct sa_key_change {
+    const struct sa_key_row *add;   /* a new key */
+    const char *remove;             /* the kid of one that goes, and its private half with it */
+    const struct sa_key_row *times; /* rows that have this active_ms and retire_ms from now on */
+    unsigned time_count;
+};
+
+/*
+ * Returns SA_OK; SA_ALREADY_EXISTS for a kid that is there, SA_NOT_FOUND for one that is not, SA_TOO_LARGE where
+ * there are SA_KEYS_MAX keys: nothing has changed then.
+ */
+SA_MUST_CHECK enum sa_status sa_store_key_change(struct sa_store *store, const struct sa_key_change *change,
+                                                 const struct sa_audit *audit);
+
+/* Every key, at most SA_KEYS_MAX, those first that sign last. SA_INTERNAL: sealed with another master key. */
 SA_MUST_CHECK enum sa_status sa_store_key_list(struct sa_store *store, struct sa_key_row **ret_keys,
                                                unsigned *ret_count);
 void sa_key_rows_free(struct sa_key_row *keys, unsigned count);

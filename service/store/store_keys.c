@@ -7,24 +7,22 @@
 #define PRIVATE    "private"
 #define SEALED_MAX (SA_JWT_PRIVATE_MAX + SA_SEAL_OVERHEAD)
 
-struct adding {
+struct changing {
     const struct sa_keyring *keyring;
-    const struct sa_key_row *key;
+    const struct sa_key_change *change;
 };
 
 static enum sa_status
-add(struct sa_sql *sql, struct sa_work *work)
+add(struct sa_sql *sql, const struct sa_keyring *keyring, const struct sa_key_row *key)
 {
     static const char INSERT[] =
         "INSERT INTO signing_keys (kid, created_ms, active_ms, retire_ms, private) VALUES (?, ?, ?, ?, ?)";
-    const struct adding *adding = work->context;
-    const struct sa_key_row *key = adding->key;
     struct sa_bytes plain = sa_secret_bytes(key->private_der);
     uint8_t sealed[SEALED_MAX];
 
     if (plain.len > SA_JWT_PRIVATE_MAX)
         return SA_INTERNAL;
-    sa_keyring_seal(adding->keyring, TABLE, PRIVATE, sa_bytes_of(key->kid), plain, sealed);
+    sa_keyring_seal(keyring, TABLE, PRIVATE, sa_bytes_of(key->kid), plain, sealed);
     SA_QUERY(query, sql, INSERT);
     sa_put_text(&query, key->kid);
     sa_put_int(&query, key->created_ms);
@@ -34,11 +32,69 @@ add(struct sa_sql *sql, struct sa_work *work)
     return sa_query_run(&query);
 }
 
-enum sa_status
-sa_store_key_add(struct sa_store *store, const struct sa_key_row *key, const struct sa_audit *audit)
+static enum sa_status
+find(struct sa_sql *sql, const char *kid)
 {
-    struct adding adding = {store->keyring, key};
-    struct sa_work work = sa_work(add, &adding, audit);
+    SA_QUERY(query, sql, "SELECT 1 FROM signing_keys WHERE kid = ?");
+    sa_put_text(&query, kid);
+    return sa_query_step(&query);
+}
+
+static enum sa_status
+drop(struct sa_sql *sql, const char *kid)
+{
+    enum sa_status status = find(sql, kid);
+
+    if (status != SA_OK)
+        return status;
+    SA_QUERY(query, sql, "DELETE FROM signing_keys WHERE kid = ?");
+    sa_put_text(&query, kid);
+    return sa_query_run(&query);
+}
+
+static enum sa_status
+set_times(struct sa_sql *sql, const struct sa_key_row *key)
+{
+    enum sa_status status = find(sql, key->kid);
+
+    if (status != SA_OK)
+        return status;
+    SA_QUERY(query, sql, "UPDATE signing_keys SET active_ms = ?2, retire_ms = ?3 WHERE kid = ?1");
+    sa_put_text(&query, key->kid);
+    sa_put_int(&query, key->active_ms);
+    sa_put_int(&query, key->retire_ms);
+    return sa_query_run(&query);
+}
+
+static enum sa_status
+check_bound(struct sa_sql *sql)
+{
+    SA_QUERY(query, sql, "SELECT count(*) FROM signing_keys");
+    enum sa_status status = sa_query_step(&query);
+    if (status != SA_OK)
+        return status;
+    return sa_get_int(&query) > (int64_t)SA_KEYS_MAX ? SA_TOO_LARGE : SA_OK;
+}
+
+static enum sa_status
+change_keys(struct sa_sql *sql, struct sa_work *work)
+{
+    const struct changing *changing = work->context;
+    const struct sa_key_change *change = changing->change;
+    enum sa_status status = change->remove == NULL ? SA_OK : drop(sql, change->remove);
+
+    for (unsigned i = 0; status == SA_OK && i < change->time_count; i++)
+        status = set_times(sql, &change->times[i]);
+    if (status == SA_OK && change->add != NULL)
+        status = add(sql, changing->keyring, change->add);
+    return status == SA_OK ? check_bound(sql) : status;
+}
+
+enum sa_status
+sa_store_key_change(struct sa_store *store, const struct sa_key_change *change, const struct sa_audit *audit)
+{
+    struct changing changing = {store->keyring, change};
+    struct sa_work work = sa_work(change_keys, &changing, audit);
 
     return sa_store_write(store, &work);
 }
@@ -83,7 +139,7 @@ static enum sa_status
 read_keys(struct sa_sql *sql, void *context)
 {
     static const char KEYS[] = "SELECT kid, created_ms, active_ms, retire_ms, private FROM signing_keys "
-                               "ORDER BY created_ms, kid LIMIT ?";
+                               "ORDER BY active_ms DESC, created_ms DESC, kid LIMIT ?";
     struct listing *listing = context;
     enum sa_status status;
 

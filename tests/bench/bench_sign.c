@@ -49,7 +49,7 @@ main(int argc, char **argv)
 
     if (seconds <= 0 || cores < 1)
         give_up("usage: bench_sign SECONDS");
-    key = sa_signing_key_generate();
+    key = sa_signing_key_generate(SA_KEY_ES256);
     if (key == NULL)
         give_up("out of memory");
     cores = cores < THREADS_MAX ? cores : THREADS_MAX;

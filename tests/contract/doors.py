@@ -64,6 +64,8 @@ TABLE = {
     "ClientService/SetClientAudience": {ADMIN: "INVALID_REQUEST"},
     "ClientService/RemoveClientAudience": {ADMIN: "INVALID_REQUEST"},
     "SigningKeyService/ListSigningKeys": {ADMIN: "OK"},
+    "SigningKeyService/RotateSigningKey": {ADMIN: "OK"},
+    "SigningKeyService/RevokeSigningKey": {ADMIN: "INVALID_REQUEST"},
     "AuditService/ListAuditRecords": {ADMIN: "OK"},
 }
 MISSING = ["secauth.v1.TokenService/Nothing", "secauth.v1.TokenService/issueToken", "secauth.v1.Nothing/IssueToken",

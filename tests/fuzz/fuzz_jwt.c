@@ -22,7 +22,7 @@ verify_signed(struct sa_bytes claims, struct sa_claims *ret_claims)
 {
     char token[SA_JWT_MAX + 1];
     uint8_t digest[SA_SHA256_LEN];
-    uint8_t signature[SA_ES256_LEN];
+    uint8_t signature[SA_SIGNATURE_MAX];
     size_t len = key->header_len;
 
     if (len + SA_BASE64URL_LEN(claims.len) + 1 + SA_BASE64URL_LEN(SA_ES256_LEN) > SA_JWT_MAX)
@@ -34,7 +34,7 @@ verify_signed(struct sa_bytes claims, struct sa_claims *ret_claims)
     if (sa_signing_key_sign(key, digest, signature) != SA_OK)
         abort();
     token[len++] = '.';
-    sa_base64url(sa_bytes(signature, sizeof(signature)), token + len);
+    sa_base64url(sa_bytes(signature, SA_ES256_LEN), token + len);
     return verify(sa_bytes_of(token), ret_claims);
 }
 
@@ -45,7 +45,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct sa_claims claims;
 
     if (key == NULL)
-        key = sa_signing_key_generate();
+        key = sa_signing_key_generate(SA_KEY_ES256);
     if (key == NULL || len == 0)
         return 0;
     struct sa_bytes rest = sa_bytes(data + 1, len - 1);

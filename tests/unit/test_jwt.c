@@ -17,8 +17,8 @@ static struct sa_signing_key *other;
 static int
 start(void **state SA_UNUSED)
 {
-    key = sa_signing_key_generate();
-    other = sa_signing_key_generate();
+    key = sa_signing_key_generate(SA_KEY_ES256);
+    other = sa_signing_key_generate(SA_KEY_ES256);
     return key != NULL && other != NULL ? 0 : -1;
 }
 

@@ -169,15 +169,17 @@ the_first_key_is_made_with_its_record_and_found_again(void **state)
     const char *why;
 
     struct sa_audit_row *row = fixture_last_record(&rig->store);
-    assert_int_equal(row->record.event, SA_EVENT_KEY_CREATE);
+    assert_int_equal(row->record.event, SA_EVENT_KEY_PREPARE); /* the second one, right after KEY_CREATE */
+    assert_true(row->sequence == 2);
     free(row);
     assert_int_equal(
         rig_call(rig, rig_root(), "SigningKeyService/ListSigningKeys", &request.base, &reply.base), SA_OK);
-    assert_int_equal(reply.n_keys, 1);
-    assert_int_equal(reply.keys[0]->state, SECAUTH__V1__SIGNING_KEY_STATE__SIGNING_KEY_STATE_ACTIVE);
-    assert_string_equal(reply.keys[0]->alg, "ES256");
-    assert_memory_equal(reply.keys[0]->public_pem.data, "-----BEGIN PUBLIC KEY-----", 26);
-    snprintf(kid, sizeof(kid), "%s", reply.keys[0]->kid);
+    assert_int_equal(reply.n_keys, 2);
+    assert_int_equal(reply.keys[0]->state, SECAUTH__V1__SIGNING_KEY_STATE__SIGNING_KEY_STATE_PREPARED);
+    assert_int_equal(reply.keys[1]->state, SECAUTH__V1__SIGNING_KEY_STATE__SIGNING_KEY_STATE_ACTIVE);
+    assert_string_equal(reply.keys[1]->alg, "ES256");
+    assert_memory_equal(reply.keys[1]->public_pem.data, "-----BEGIN PUBLIC KEY-----", 26);
+    snprintf(kid, sizeof(kid), "%s", reply.keys[1]->kid);
     sa_authority_free(rig->authority);
     rig->authority = NULL;
     fixture_reopen(&rig->store);
@@ -187,8 +189,8 @@ the_first_key_is_made_with_its_record_and_found_again(void **state)
     secauth__v1__list_signing_keys_response__init(&reply);
     assert_int_equal(
         rig_call(rig, rig_root(), "SigningKeyService/ListSigningKeys", &request.base, &reply.base), SA_OK);
-    assert_int_equal(reply.n_keys, 1);
-    assert_string_equal(reply.keys[0]->kid, kid);
+    assert_int_equal(reply.n_keys, 2);
+    assert_string_equal(reply.keys[1]->kid, kid);
 }
 
 static void
