@@ -125,8 +125,7 @@ static enum sa_status
 list(struct listing *listing)
 {
     struct sa_store *store = listing->call->authority->store;
-    enum sa_status status =
-        listing->source[0] == '\0' ? sa_store_guards(store, take_guard, listing) : SA_OK;
+    enum sa_status status = listing->source[0] == '\0' ? sa_store_guards(store, take_guard, listing) : SA_OK;
 
     if (status == SA_OK && !listing->more && !listing->failed)
         status = sa_store_pairs(store, take_pair, listing);

@@ -216,7 +216,7 @@ struct sa_password_change {
     int64_t changed_s;
     const char *spare_session; /* with end_sessions: this one goes on; NULL for none */
     bool end_sessions;
-    bool keep_ageing; /* a rehash: changed_s and must_change stay as they are */
+    bool keep_ageing;                    /* a rehash: changed_s and must_change stay as they are */
     const struct sa_login_change *login; /* of the proof of the old one, in the same commit; or NULL */
 };
 
