@@ -152,7 +152,7 @@ static enum sa_ctl_exit
 show_keys(void)
 {
     setup_say("keys: the master key and a signing key are made");
-    if (setup_run((const char *const[]){"secauthctl", "key", "show", NULL}, NULL, false) != 0)
+    if (setup_run((const char *const[]){"secauthctl", "key", "list", NULL}, NULL, false) != 0)
         return setup_stop("keys: they cannot be read", "`secauthctl status` and the daemon's log say why");
     return SA_CTL_OK;
 }
