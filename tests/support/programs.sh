@@ -12,6 +12,7 @@
 #   let_in USER PASSWORD          the program lets them in, and the daemon granted it
 #   kept_out REASON USER PASSWORD the program refuses, and REASON is why the daemon did (its log: reason=REASON)
 #   undecided USER PASSWORD       the program refuses, the module logged that nobody decided, and no denial was counted
+#   crowded_out PASSWORD USER...  the same in a flood, where somebody may be lucky and get a place: then the next is tried
 #   hard_times AS OPTION...       the daemon again, with dear hashes and little patience: walt, by pam_app run as AS with
 #                                 these OPTIONs, fails so often that he waits for minutes
 #   reload                        the daemon reads its rules again
@@ -76,6 +77,16 @@ undecided() {
     ! try "$@" || { echo "let in"; return 1; }
     until_ok 5 module_said 'no decision' || { echo "no word of it from the module"; return 1; }
     ! daemon_said 'status=INVALID_CREDENTIALS' || { echo "and it was counted"; return 1; }
+}
+
+crowded_out() {
+    local password=$1 user
+    shift
+    for user in "$@"; do
+        ! undecided "$user" "$password" || return 0
+        daemon_said 'Authentication .*status=OK' || return 1
+    done
+    return 1
 }
 
 # The seconds of a wait double with each failure, so twelve of them that cost nothing come first.
