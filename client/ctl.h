@@ -268,6 +268,7 @@ enum sa_ctl_exit sa_ctl_token_refresh(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_token_introspect(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_token_revoke(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_session_list(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_session_show(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_session_revoke(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_lockout_list(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_lockout_show(struct sa_ctl *ctl);

@@ -9,7 +9,7 @@
 #include "service/crypto/jwt.h"
 #include "service/crypto/keyring.h"
 #include "service/crypto/password.h"
-#include "service/store/store.h"
+#include "service/store/store_session.h"
 
 struct sa_authority;
 

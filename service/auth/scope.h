@@ -2,7 +2,7 @@
 #ifndef SA_SCOPE_H
 #define SA_SCOPE_H
 
-#include "service/store/store.h"
+#include "service/store/store_session.h"
 
 /* A request as it came: not yet judged. */
 struct sa_scope_request {

@@ -24,6 +24,7 @@ sa_session_begin(const struct sa_authority *authority, enum sa_session_kind kind
                                        .created_ms = now_ms,
                                        .last_used_ms = now_ms,
                                        .expires_ms = now_ms + authority->conf->token_session_life * 1000,
+                                       .user_limit = (uint32_t)authority->conf->token_user_sessions,
                                        .auth_time_s = proof->auth_time_s};
     sa_random_id(ret_session->id);
     memcpy(ret_session->boot_id, authority->boot_id, sizeof(ret_session->boot_id));
@@ -95,10 +96,10 @@ sa_session_of_process(struct sa_authority *authority, const char *subject, uint3
 {
     struct sa_session *sessions;
     unsigned count;
-    char next[64];
+    bool more;
+    struct sa_session_query query = {.subject = subject, .limit = SA_PAGE_MAX, .now_ms = now_ms};
 
-    enum sa_status status =
-        sa_store_session_list(authority->store, subject, "", SA_PAGE_MAX, now_ms, &sessions, &count, next);
+    enum sa_status status = sa_store_session_list(authority->store, &query, &sessions, &count, &more);
     if (status != SA_OK)
         return status;
     ret_id[0] = '\0';

@@ -1,6 +1,5 @@
-/* SessionService. */
+/* SessionService: how logins begin and end. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "service/auth/account.h"
 #include "service/auth/client.h"
@@ -8,13 +7,11 @@
 #include "service/auth/names.h"
 #include "service/auth/session.h"
 #include "service/base/log.h"
-#include "service/rpc/page.h"
 #include "service/rpc/rule_login.h"
 #include "service/store/store_factor.h"
 
 #define AUTH_INFO_MAX  1024u
 #define AUTH_INFO_KEPT 200u /* characters of it in a record */
-#define CURSOR_MAX     63u
 
 /* ---- OpenSession ---- */
 
@@ -215,125 +212,6 @@ rpc_session_close(struct sa_call *call, const Secauth__V1__CloseSessionRequest *
     struct sa_audit record = sa_call_audit(call, SA_EVENT_SESSION_CLOSE, SA_OUTCOME_GRANTED, NULL);
     status = request->session_id[0] == '\0' ? record_end(call, request, &record)
                                             : end_login(call, request->session_id, &record);
-    if (status == SA_OK)
-        reply->accepted = true;
-    return status;
-}
-
-/* ---- ListSessions ---- */
-
-static bool
-put_session(struct sa_call *call, const struct sa_session *session, Secauth__V1__Session *row)
-{
-    secauth__v1__session__init(row);
-    row->kind = session->kind == SA_SESSION_LOGIN ? SECAUTH__V1__SESSION_KIND__SESSION_KIND_LOGIN
-                                                  : SECAUTH__V1__SESSION_KIND__SESSION_KIND_TOKEN;
-    row->created_ms = session->created_ms;
-    row->last_used_ms = session->last_used_ms;
-    row->expires_ms = session->expires_ms;
-    return rpc_put_text(call, session->id, &row->session_id) &&
-           rpc_put_text(call, session->user, &row->user) &&
-           rpc_put_text(call, session->subject, &row->subject) &&
-           rpc_put_text(call, session->client_id, &row->client_id) &&
-           rpc_put_text(call, session->service, &row->service) &&
-           rpc_put_text(call, session->source, &row->source) && rpc_put_text(call, session->tty, &row->tty) &&
-           rpc_put_text(call, session->amr, &row->amr);
-}
-
-static enum sa_status
-put_page(struct sa_call *call, const struct sa_session *sessions, unsigned count, const char *next,
-         Secauth__V1__ListSessionsResponse *reply)
-{
-    Secauth__V1__Session *rows = sa_arena_alloc(call->arena, count * sizeof(*rows));
-
-    reply->sessions = sa_arena_alloc(call->arena, count * sizeof(*reply->sessions));
-    if (rows == NULL || reply->sessions == NULL)
-        return SA_NO_MEMORY;
-    for (unsigned i = 0; i < count; i++) {
-        if (!put_session(call, &sessions[i], &rows[i]))
-            return SA_NO_MEMORY;
-        reply->sessions[i] = &rows[i];
-    }
-    reply->n_sessions = count;
-    return rpc_put_text(call, next, &reply->next_page_token) ? SA_OK : SA_NO_MEMORY;
-}
-
-/* Whose sessions are meant: everybody's for "". SA_NOT_FOUND: nobody's. */
-static enum sa_status
-whose(struct sa_call *call, struct sa_bytes name, char ret_subject[SA_ID_LEN + 1])
-{
-    SA_OWN(sa_user) user = NULL;
-    bool own = !call->caller.administrator;
-    enum sa_status status;
-
-    ret_subject[0] = '\0';
-    if (!own && name.len == 0)
-        return SA_OK;
-    if (own)
-        status = sa_store_user_by_uid(call->authority->store, call->caller.uid, &user);
-    else
-        status = sa_store_user_by_name(call->authority->store, name, &user);
-    if (own && name.len > 0 && (status != SA_OK || !sa_bytes_equal(sa_bytes_of(user->name), name)))
-        return status == SA_OK || status == SA_NOT_FOUND ? SA_PERMISSION_DENIED : status;
-    if (status == SA_OK)
-        memcpy(ret_subject, user->subject, sizeof(user->subject));
-    return status;
-}
-
-enum sa_status
-rpc_session_list(struct sa_call *call, const Secauth__V1__ListSessionsRequest *request,
-                 Secauth__V1__ListSessionsResponse *reply)
-{
-    struct sa_bytes name = rpc_bytes(request->user);
-    char subject[SA_ID_LEN + 1];
-    struct sa_session *sessions;
-    unsigned count;
-    char next[CURSOR_MAX + 1] = "";
-
-    if (request->page_size > SA_PAGE_MAX)
-        return sa_call_refuse(call, "page_size", "1 to 500, or 0 for 100");
-    if (strlen(request->page_token) > CURSOR_MAX)
-        return sa_call_refuse(call, "page_token", "where the last page ended");
-    if (name.len > 0 && !sa_name_is_user(name))
-        return sa_call_refuse(call, "user", SA_RULE_USER_NAME);
-    enum sa_status status = whose(call, name, subject);
-    if (status == SA_NOT_FOUND)
-        return SA_OK; /* no record, no sessions */
-    if (status == SA_OK)
-        status = sa_store_session_list(call->authority->store, subject, request->page_token,
-                                       rpc_page_size(request->page_size), call->now.wall_ms, &sessions,
-                                       &count, next);
-    if (status == SA_INVALID_ARGUMENT)
-        return sa_call_refuse(call, "page_token", "where the last page ended");
-    if (status != SA_OK)
-        return status;
-    status = put_page(call, sessions, count, next, reply);
-    free(sessions);
-    return status;
-}
-
-/* ---- RevokeSession ---- */
-
-enum sa_status
-rpc_session_revoke(struct sa_call *call, const Secauth__V1__RevokeSessionRequest *request,
-                   Secauth__V1__RevokeSessionResponse *reply)
-{
-    struct sa_audit record = sa_call_audit(call, SA_EVENT_SESSION_REVOKE, SA_OUTCOME_GRANTED, NULL);
-    struct sa_session session;
-
-    if (!sa_name_is_id(sa_bytes_of(request->session_id)))
-        return sa_call_refuse(call, "session_id", SA_RULE_ID);
-    enum sa_status status =
-        sa_store_session_live(call->authority->store, request->session_id, call->now.wall_ms, &session);
-    if (status != SA_OK)
-        return status;
-    if (!call->caller.administrator && session.uid != call->caller.uid)
-        return SA_NOT_FOUND;
-    record.user = session.user;
-    record.subject = session.subject;
-    record.client_id = session.client_id;
-    record.session_id = session.id;
-    status = sa_store_session_end(call->authority->store, session.id, call->now.wall_ms, &record);
     if (status == SA_OK)
         reply->accepted = true;
     return status;

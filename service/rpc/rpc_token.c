@@ -157,7 +157,11 @@ rpc_token_issue_attested(struct sa_call *call, const Secauth__V1__IssueAttestedT
     status = prepare(call, &subject, &granted, &record, &reply->grant);
     if (status == SA_INVALID_GRANT) /* its last second is running */
         return refuse(call, &record, SA_SESSION_INVALID);
-    return status == SA_OK ? sa_store_audit(call->authority->store, &record) : status;
+    if (status != SA_OK)
+        return status;
+    status = sa_store_session_use(call->authority->store, session.id, call->now.wall_ms, &record);
+    return status == SA_NOT_FOUND ? refuse(call, &record, SA_SESSION_INVALID)
+                                  : status; /* it ended just now */
 }
 
 /* ---- RefreshToken (RFC 6749 section 6, RFC 9700 section 4.14) ---- */

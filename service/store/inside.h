@@ -9,7 +9,7 @@
 
 #include "proto/sockets.h"
 #include "service/store/sql.h"
-#include "service/store/store.h"
+#include "service/store/store_session.h"
 
 #define SA_READERS      8u
 #define SA_BATCH_MAX    256u
@@ -29,7 +29,9 @@ struct sa_work {
     enum sa_status (*run)(struct sa_sql *sql, struct sa_work *work); /* NULL: there is only the record */
     void *context;
     struct sa_audit record;
-    bool silent;          /* no record */
+    bool silent;                   /* no record */
+    const struct sa_audit *others; /* records that go before it */
+    unsigned other_count;
     bool is_probe;        /* store_disk.c: written in every stage */
     bool keep;            /* commit though the status is not SA_OK */
     bool clients_changed; /* empty the cache of clients */
@@ -213,6 +215,24 @@ SA_MUST_CHECK enum sa_status sa_sessions_end_of_user(struct sa_sql *sql, const c
                                                      const char *spare, int64_t now_ms);
 SA_MUST_CHECK enum sa_status sa_sessions_end_of_client(struct sa_sql *sql, uint32_t client_row,
                                                        int64_t now_ms);
+
+/* What ended because its user began another one, and what the log says of each. */
+struct sa_over_limit {
+    unsigned count;
+    struct sa_audit records[SA_OVER_LIMIT_MAX];
+    char detail[SA_ID_LEN + 8]; /* of every record */
+    struct sa_over_limit_row {
+        char id[SA_ID_LEN + 1];
+        char client_id[SA_CLIENT_ID_MAX + 1];
+        char service[65];
+        char source[321];
+    } rows[SA_OVER_LIMIT_MAX];
+};
+
+/* Make room for a session that begins: its `user_limit` holds, itself counted. `audit` is its own record. */
+SA_MUST_CHECK enum sa_status sa_sessions_end_over_limit(struct sa_sql *sql, const struct sa_session *newcomer,
+                                                        const struct sa_audit *audit,
+                                                        struct sa_over_limit *ret_ended);
 
 /* The columns of a session, and how they are read. */
 #define SA_SESSION_COLUMNS                                                                                   \

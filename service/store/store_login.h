@@ -8,7 +8,7 @@
 #ifndef SA_STORE_LOGIN_H
 #define SA_STORE_LOGIN_H
 
-#include "service/store/store.h"
+#include "service/store/store_session.h"
 
 #define SA_LOCKOUT_KEY_LEN 16u
 

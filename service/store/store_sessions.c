@@ -74,6 +74,7 @@ struct opening {
     const struct sa_session *session;
     const uint8_t *handle_mac;
     const struct sa_login_change *change; /* NULL: none */
+    struct sa_over_limit over;
 };
 
 /* Whoever was disabled or deleted since the caller looked gets no session that outlives it. */
@@ -97,15 +98,19 @@ open_session(struct sa_sql *sql, struct sa_work *work)
         "leader_pid, leader_start, boot_id, audit_session, created_ms, last_used_ms, idle_ms, expires_ms, "
         "auth_time_s, amr, acr, audiences, scope, rotates, grace_s, generation, handle_mac) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    const struct opening *opening = work->context;
+    struct opening *opening = work->context;
     const struct sa_session *session = opening->session;
     char audiences[SA_JWT_AUDIENCES * (SA_JWT_AUDIENCE_MAX + 1) + 1];
     enum sa_status status = check_owner(sql, session);
 
     if (status == SA_OK && opening->change != NULL)
         status = sa_login_put(sql, opening->change);
+    if (status == SA_OK)
+        status = sa_sessions_end_over_limit(sql, session, &work->record, &opening->over);
     if (status != SA_OK)
         return status;
+    work->others = opening->over.records;
+    work->other_count = opening->over.count;
     write_audiences(session, audiences);
     SA_QUERY(query, sql, INSERT);
     sa_put_text(&query, session->id);
@@ -153,7 +158,7 @@ sa_store_login_session(struct sa_store *store, const struct sa_session *session,
                        const uint8_t handle_mac[SA_MAC_LEN], const struct sa_login_change *change,
                        const struct sa_audit *audit)
 {
-    struct opening opening = {session, handle_mac, change};
+    struct opening opening = {.session = session, .handle_mac = handle_mac, .change = change};
     struct sa_work work = sa_work(open_session, &opening, audit);
 
     assert(session->aud_count <= SA_JWT_AUDIENCES);
@@ -213,10 +218,7 @@ sa_store_session_by_handle(struct sa_store *store, const uint8_t handle_mac[SA_M
 }
 
 struct listing {
-    const char *subject;
-    const char *after;
-    unsigned limit;
-    int64_t now_ms;
+    struct sa_session_query want;
     struct sa_session *sessions;
     unsigned count;
     bool more;
@@ -229,7 +231,7 @@ read_list(struct sa_query *query, struct listing *listing)
     enum sa_status status;
 
     while ((status = sa_query_step(query)) == SA_OK) {
-        if (listing->count == listing->limit) {
+        if (listing->count == listing->want.limit) {
             listing->more = true;
             return SA_OK;
         }
@@ -256,49 +258,37 @@ find_place(struct sa_sql *sql, const char *after, int64_t *ret_place)
     return status;
 }
 
+/*
+ * By the index that narrows most, and by what else is asked. A client is found by its row: the sessions of
+ * one that was deleted have ended.
+ */
+#define PAGE                                                                                                 \
+    "AND s.number < ?2 AND (?5 = '' OR s.client_id = ?5) AND (?6 = '' OR s.source = ?6) "                    \
+    "AND (?7 = 0 OR s.last_used_ms < ?7) ORDER BY s.number DESC LIMIT ?3"
+
 static enum sa_status
 read_newest(struct sa_sql *sql, void *context)
 {
-    static const char ALL[] =
-        "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE "AND s.number < ?2 ORDER BY s.number DESC LIMIT ?3";
-    static const char OF_ONE[] = "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE
-                                 "AND s.number < ?2 AND s.subject = ?4 ORDER BY s.number DESC LIMIT ?3";
+    static const char ALL[] = "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE PAGE;
+    static const char OF_USER[] = "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE "AND s.subject = ?4 " PAGE;
+    static const char OF_CLIENT[] = "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE
+                                    "AND s.client_row = (SELECT number FROM clients WHERE id = ?5) " PAGE;
     struct listing *listing = context;
-    bool all = listing->subject == NULL || listing->subject[0] == '\0';
+    const struct sa_session_query *want = &listing->want;
     int64_t place;
-    enum sa_status status = find_place(sql, listing->after, &place);
+    enum sa_status status = find_place(sql, want->after, &place);
 
     if (status != SA_OK)
         return status;
-    SA_QUERY(query, sql, all ? ALL : OF_ONE);
-    sa_put_int(&query, listing->now_ms);
+    SA_QUERY(query, sql, want->subject[0] != '\0' ? OF_USER : want->client_id[0] != '\0' ? OF_CLIENT : ALL);
+    sa_put_int(&query, want->now_ms);
     sa_put_int(&query, place);
-    sa_put_int(&query, (int64_t)listing->limit + 1);
-    if (!all)
-        sa_put_text(&query, listing->subject);
+    sa_put_int(&query, (int64_t)want->limit + 1);
+    sa_put_text(&query, want->subject);
+    sa_put_text(&query, want->client_id);
+    sa_put_text(&query, want->source);
+    sa_put_int(&query, want->used_before_ms);
     return read_list(&query, listing);
-}
-
-enum sa_status
-sa_store_session_list(struct sa_store *store, const char *subject, const char *after, unsigned limit,
-                      int64_t now_ms, struct sa_session **ret_sessions, unsigned *ret_count,
-                      char ret_next[64])
-{
-    struct listing listing = {.subject = subject, .after = after, .limit = limit, .now_ms = now_ms};
-
-    assert(limit >= 1 && limit <= SA_PAGE_MAX);
-    listing.sessions = calloc(limit, sizeof(*listing.sessions));
-    if (listing.sessions == NULL)
-        return SA_NO_MEMORY;
-    enum sa_status status = sa_store_read(store, read_newest, &listing);
-    if (status != SA_OK) {
-        free(listing.sessions);
-        return status;
-    }
-    *ret_sessions = listing.sessions;
-    *ret_count = listing.count;
-    strcpy(ret_next, listing.more ? listing.sessions[listing.count - 1].id : "");
-    return SA_OK;
 }
 
 static enum sa_status
@@ -309,26 +299,61 @@ read_leaders(struct sa_sql *sql, void *context)
     struct listing *listing = context;
 
     SA_QUERY(query, sql, LEADERS);
-    sa_put_int(&query, listing->now_ms);
-    sa_put_text(&query, listing->after);
-    sa_put_int(&query, listing->limit);
+    sa_put_int(&query, listing->want.now_ms);
+    sa_put_text(&query, listing->want.after);
+    sa_put_int(&query, listing->want.limit);
     return read_list(&query, listing);
+}
+
+/* Room for what is asked, then the reading; the rows are the caller's. */
+static enum sa_status
+list(struct sa_store *store, enum sa_status (*read)(struct sa_sql *sql, void *context),
+     struct listing *listing)
+{
+    assert(listing->want.limit >= 1 && listing->want.limit <= SA_PAGE_MAX);
+    listing->sessions = calloc(listing->want.limit, sizeof(*listing->sessions));
+    if (listing->sessions == NULL)
+        return SA_NO_MEMORY;
+    enum sa_status status = sa_store_read(store, read, listing);
+    if (status != SA_OK)
+        free(listing->sessions);
+    return status;
+}
+
+static const char *
+or_any(const char *text)
+{
+    return text == NULL ? "" : text;
+}
+
+enum sa_status
+sa_store_session_list(struct sa_store *store, const struct sa_session_query *query,
+                      struct sa_session **ret_sessions, unsigned *ret_count, bool *ret_more)
+{
+    struct listing listing = {.want = *query};
+
+    listing.want.subject = or_any(query->subject);
+    listing.want.client_id = or_any(query->client_id);
+    listing.want.source = or_any(query->source);
+    listing.want.after = or_any(query->after);
+    enum sa_status status = list(store, read_newest, &listing);
+    if (status != SA_OK)
+        return status;
+    *ret_sessions = listing.sessions;
+    *ret_count = listing.count;
+    *ret_more = listing.more;
+    return SA_OK;
 }
 
 enum sa_status
 sa_store_session_leaders(struct sa_store *store, const char *after_id, int64_t now_ms,
                          struct sa_session **ret_sessions, unsigned *ret_count)
 {
-    struct listing listing = {.after = after_id, .limit = SA_PAGE_MAX, .now_ms = now_ms};
+    struct listing listing = {.want = {.after = after_id, .limit = SA_PAGE_MAX, .now_ms = now_ms}};
 
-    listing.sessions = calloc(SA_PAGE_MAX, sizeof(*listing.sessions));
-    if (listing.sessions == NULL)
-        return SA_NO_MEMORY;
-    enum sa_status status = sa_store_read(store, read_leaders, &listing);
-    if (status != SA_OK) {
-        free(listing.sessions);
+    enum sa_status status = list(store, read_leaders, &listing);
+    if (status != SA_OK)
         return status;
-    }
     *ret_sessions = listing.sessions;
     *ret_count = listing.count;
     return SA_OK;

@@ -52,6 +52,13 @@ record_part(struct sa_sql *sql, struct sa_work *work, uint64_t *sequence, const 
 {
     if (!work->keep || work->silent)
         return true;
+    for (unsigned i = 0; i < work->other_count; i++) {
+        uint8_t own[SA_AUDIT_SALT_LEN];
+
+        sa_random(own, sizeof(own));
+        if (sa_audit_insert(sql, &work->others[i], ++*sequence, own) != SA_OK)
+            return false;
+    }
     return sa_audit_insert(sql, &work->record, ++*sequence, salt) == SA_OK;
 }
 

@@ -106,7 +106,7 @@ read_everything(struct scene *scene)
     unsigned count = 0;
     unsigned client_count = 0;
     bool more;
-    char next[64];
+    struct sa_session_query live = {.limit = 10, .now_ms = FIXTURE_NOW_MS};
 
     enum sa_status status = sa_store_user_by_name(store, sa_bytes_of("ann"), &user);
     if (status == SA_OK)
@@ -122,7 +122,7 @@ read_everything(struct scene *scene)
     if (status == SA_OK)
         status = sa_store_client_list(store, "", 10, &clients, &client_count, &more);
     if (status == SA_OK)
-        status = sa_store_session_list(store, NULL, "", 10, FIXTURE_NOW_MS, &sessions, &count, next);
+        status = sa_store_session_list(store, &live, &sessions, &count, &more);
     if (status == SA_OK)
         status = sa_store_audit_list(store, &all, &rows, &count, &more);
     if (status == SA_OK)

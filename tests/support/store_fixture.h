@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "service/store/store.h"
+#include "service/store/store_session.h"
 
 #define FIXTURE_NOW_MS INT64_C(1800000000000)
 

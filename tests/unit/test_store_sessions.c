@@ -212,7 +212,7 @@ the_list_is_newest_first_live_and_in_pages(void **state)
     struct sa_session *list;
     unsigned count;
     char other[SA_ID_LEN + 1];
-    char next[64];
+    bool more;
 
     assert_int_equal(fixture_add_user(scene.fixture, "bob", 1001, other), SA_OK);
     for (unsigned i = 0; i < 5; i++) {
@@ -221,26 +221,78 @@ the_list_is_newest_first_live_and_in_pages(void **state)
     }
     assert_int_equal(end(&scene, sessions[3].id), SA_OK);
 
-    assert_int_equal(
-        sa_store_session_list(scene.store, scene.subject, "", 2, FIXTURE_NOW_MS, &list, &count, next), SA_OK);
+    struct sa_session_query query = {.subject = scene.subject, .limit = 2, .now_ms = FIXTURE_NOW_MS};
+    assert_int_equal(sa_store_session_list(scene.store, &query, &list, &count, &more), SA_OK);
     assert_int_equal(count, 2);
     assert_string_equal(list[0].id, sessions[4].id);
     assert_string_equal(list[1].id, sessions[1].id);
+    assert_true(more);
     free(list);
-    assert_int_equal(
-        sa_store_session_list(scene.store, scene.subject, next, 2, FIXTURE_NOW_MS, &list, &count, next),
-        SA_OK);
+    query.after = sessions[1].id;
+    assert_int_equal(sa_store_session_list(scene.store, &query, &list, &count, &more), SA_OK);
     assert_int_equal(count, 1);
     assert_string_equal(list[0].id, sessions[0].id);
-    assert_string_equal(next, "");
+    assert_false(more);
     free(list);
-    assert_int_equal(sa_store_session_list(scene.store, NULL, "", 500, FIXTURE_NOW_MS, &list, &count, next),
-                     SA_OK);
+    query = (struct sa_session_query){.limit = 500, .now_ms = FIXTURE_NOW_MS};
+    assert_int_equal(sa_store_session_list(scene.store, &query, &list, &count, &more), SA_OK);
     assert_int_equal(count, 4);
     assert_string_equal(list[1].id, sessions[2].id);
     free(list);
-    assert_int_equal(sa_store_session_list(scene.store, NULL, "none", 5, FIXTURE_NOW_MS, &list, &count, next),
-                     SA_NOT_FOUND);
+    query.after = "none";
+    assert_int_equal(sa_store_session_list(scene.store, &query, &list, &count, &more), SA_NOT_FOUND);
+}
+
+/* How many fit; the only one's id, where it is one. */
+static unsigned
+count_fitting(struct scene *scene, struct sa_session_query query, char ret_id[SA_ID_LEN + 1])
+{
+    struct sa_session *list;
+    unsigned count;
+    bool more;
+
+    query.limit = 10;
+    query.now_ms = FIXTURE_NOW_MS;
+    assert_int_equal(sa_store_session_list(scene->store, &query, &list, &count, &more), SA_OK);
+    strcpy(ret_id, count == 1 ? list[0].id : "");
+    free(list);
+    return count;
+}
+
+static void
+the_list_is_narrowed_by_user_client_source_and_last_use(void **state)
+{
+    struct scene scene = begin(state);
+    struct sa_session one = fixture_session(scene.subject, scene.client);
+    struct sa_session two = one;
+    char id[SA_ID_LEN + 1];
+    uint32_t gone = 0;
+
+    assert_int_equal(fixture_add_client(scene.fixture, "gone", &gone), SA_OK);
+    sa_random_id(two.id);
+    two.client_row = gone;
+    strcpy(two.client_id, "gone");
+    strcpy(one.source, "addr:203.0.113.5");
+    one.last_used_ms--;
+    assert_int_equal(fixture_open_session(scene.fixture, &one, NULL), SA_OK);
+    assert_int_equal(fixture_open_session(scene.fixture, &two, NULL), SA_OK);
+
+    assert_int_equal(count_fitting(&scene, (struct sa_session_query){.client_id = "none"}, id), 0);
+    assert_int_equal(count_fitting(&scene, (struct sa_session_query){.source = "addr:203.0.113"}, id), 0);
+    assert_int_equal(
+        count_fitting(&scene, (struct sa_session_query){.subject = "none", .client_id = "app"}, id), 0);
+    assert_int_equal(count_fitting(&scene, (struct sa_session_query){.used_before_ms = 1}, id), 0);
+    assert_int_equal(count_fitting(&scene, (struct sa_session_query){.client_id = "app"}, id), 1);
+    assert_string_equal(id, one.id);
+    assert_int_equal(
+        count_fitting(&scene, (struct sa_session_query){.subject = scene.subject, .client_id = "gone"}, id),
+        1);
+    assert_string_equal(id, two.id);
+    assert_int_equal(count_fitting(&scene, (struct sa_session_query){.source = one.source}, id), 1);
+    assert_string_equal(id, one.id);
+    assert_int_equal(count_fitting(&scene, (struct sa_session_query){.used_before_ms = FIXTURE_NOW_MS}, id),
+                     1);
+    assert_string_equal(id, one.id);
 }
 
 static void
@@ -322,6 +374,7 @@ main(void)
         TEST(a_disabled_user_has_no_live_session),
         TEST(a_session_comes_back_as_it_was_given),
         TEST(the_list_is_newest_first_live_and_in_pages),
+        TEST(the_list_is_narrowed_by_user_client_source_and_last_use),
         TEST(the_reaper_gets_live_logins_with_a_leader),
         TEST(purging_takes_what_ended_an_hour_ago_and_no_more_than_asked),
     };

@@ -267,7 +267,7 @@ a_user_made_anew_inherits_nothing(void **state)
     struct sa_session found;
     unsigned count;
     struct sa_session *list;
-    char next[64];
+    bool more;
 
     assert_int_equal(fixture_add_user(fixture, "ann", 1000, before), SA_OK);
     assert_int_equal(fixture_add_client(fixture, "app", &client), SA_OK);
@@ -282,8 +282,8 @@ a_user_made_anew_inherits_nothing(void **state)
     assert_int_equal(sa_store_session_by_handle(fixture->store, handle, FIXTURE_NOW_MS, &found),
                      SA_NOT_FOUND);
     assert_int_equal(fixture_open_session(fixture, &session, handle), SA_NOT_FOUND);
-    assert_int_equal(
-        sa_store_session_list(fixture->store, after, "", 10, FIXTURE_NOW_MS, &list, &count, next), SA_OK);
+    struct sa_session_query query = {.subject = after, .limit = 10, .now_ms = FIXTURE_NOW_MS};
+    assert_int_equal(sa_store_session_list(fixture->store, &query, &list, &count, &more), SA_OK);
     assert_int_equal(count, 0);
     free(list);
     SA_OWN(sa_user) user = find(fixture, "ann");

@@ -1,0 +1,187 @@
+/* links: sa_store */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/support/store_fixture.h"
+
+struct scene {
+    struct fixture *fixture;
+    struct sa_store *store;
+    char subject[SA_ID_LEN + 1];
+    uint32_t client;
+};
+
+static struct scene
+begin(void **state)
+{
+    struct scene scene = {.fixture = *state};
+
+    scene.store = scene.fixture->store;
+    assert_int_equal(fixture_add_user(*state, "ann", 1000, scene.subject), SA_OK);
+    assert_int_equal(fixture_add_client(*state, "app", &scene.client), SA_OK);
+    return scene;
+}
+
+static enum sa_status
+end(struct scene *scene, const char *id)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_SESSION_REVOKE);
+
+    return sa_store_session_end(scene->store, id, FIXTURE_NOW_MS, &audit);
+}
+
+static bool
+is_live(struct scene *scene, const char *id)
+{
+    struct sa_session session;
+    enum sa_status status = sa_store_session_live(scene->store, id, FIXTURE_NOW_MS, &session);
+
+    assert_true(status == SA_OK || status == SA_NOT_FOUND);
+    return status == SA_OK;
+}
+
+static unsigned
+count_live(struct scene *scene)
+{
+    struct sa_session_query query = {.subject = scene->subject, .limit = 20, .now_ms = FIXTURE_NOW_MS};
+    struct sa_session *list;
+    unsigned count;
+    bool more;
+
+    assert_int_equal(sa_store_session_list(scene->store, &query, &list, &count, &more), SA_OK);
+    free(list);
+    return count;
+}
+
+static void
+nothing_ends_where_the_one_to_spare_is_not_the_users(void **state)
+{
+    struct scene scene = begin(state);
+    struct sa_audit audit = sa_audit(SA_EVENT_SESSION_REVOKE);
+    char other[SA_ID_LEN + 1];
+    unsigned ended = 99;
+
+    assert_int_equal(fixture_add_user(scene.fixture, "bob", 1001, other), SA_OK);
+    struct sa_session mine = fixture_session(scene.subject, scene.client);
+    struct sa_session theirs = fixture_session(other, scene.client);
+    struct sa_session over = fixture_session(scene.subject, scene.client);
+    assert_int_equal(fixture_open_session(scene.fixture, &mine, NULL), SA_OK);
+    assert_int_equal(fixture_open_session(scene.fixture, &theirs, NULL), SA_OK);
+    assert_int_equal(fixture_open_session(scene.fixture, &over, NULL), SA_OK);
+    assert_int_equal(end(&scene, over.id), SA_OK);
+    const char *const spares[] = {theirs.id, over.id, "none"};
+    for (size_t i = 0; i < SA_COUNT(spares); i++)
+        assert_int_equal(
+            sa_store_session_end_all(scene.store, scene.subject, spares[i], FIXTURE_NOW_MS, &audit, &ended),
+            SA_NOT_FOUND);
+    assert_int_equal(ended, 99);
+    assert_true(is_live(&scene, mine.id));
+    assert_int_equal(sa_store_session_end_all(scene.store, scene.subject, "", FIXTURE_NOW_MS, &audit, &ended),
+                     SA_OK);
+    assert_int_equal(ended, 1);
+    assert_false(is_live(&scene, mine.id));
+    assert_true(is_live(&scene, theirs.id));
+}
+
+static void
+all_but_one_end_and_the_record_says_how_many(void **state)
+{
+    struct scene scene = begin(state);
+    struct sa_audit audit = sa_audit(SA_EVENT_SESSION_REVOKE);
+    struct sa_session sessions[3];
+    char words[64];
+    unsigned ended;
+
+    for (unsigned i = 0; i < 3; i++) {
+        sessions[i] = fixture_session(scene.subject, scene.client);
+        assert_int_equal(fixture_open_session(scene.fixture, &sessions[i], NULL), SA_OK);
+    }
+    assert_int_equal(
+        sa_store_session_end_all(scene.store, scene.subject, sessions[1].id, FIXTURE_NOW_MS, &audit, &ended),
+        SA_OK);
+    assert_int_equal(ended, 2);
+    assert_false(is_live(&scene, sessions[0].id));
+    assert_true(is_live(&scene, sessions[1].id));
+    assert_false(is_live(&scene, sessions[2].id));
+    struct sa_audit_row *row = fixture_last_record(scene.fixture);
+    snprintf(words, sizeof(words), "sessions=2 spared=%s", sessions[1].id);
+    assert_string_equal(row->record.detail, words);
+    free(row);
+}
+
+static void
+the_one_that_was_not_used_for_longest_makes_room(void **state)
+{
+    struct scene scene = begin(state);
+    struct sa_audit used = sa_audit(SA_EVENT_TOKEN_ATTEST);
+    struct sa_session sessions[5];
+    struct sa_audit_query newest = {.limit = 2, .newest = true};
+    struct sa_audit_row *rows;
+    unsigned count;
+    bool more;
+    char words[64];
+
+    for (unsigned i = 0; i < 4; i++) {
+        sessions[i] = fixture_session(scene.subject, scene.client);
+        sessions[i].created_ms = sessions[i].last_used_ms = FIXTURE_NOW_MS + i;
+        sessions[i].user_limit = 3;
+        if (i == 3) /* the first is in use, the second is not */
+            assert_int_equal(sa_store_session_use(scene.store, sessions[0].id, FIXTURE_NOW_MS + 9, &used),
+                             SA_OK);
+        assert_int_equal(fixture_open_session(scene.fixture, &sessions[i], NULL), SA_OK);
+    }
+    assert_true(is_live(&scene, sessions[0].id));
+    assert_false(is_live(&scene, sessions[1].id));
+    assert_true(is_live(&scene, sessions[2].id));
+    assert_true(is_live(&scene, sessions[3].id));
+    assert_int_equal(sa_store_session_use(scene.store, sessions[1].id, FIXTURE_NOW_MS, &used), SA_NOT_FOUND);
+    assert_int_equal(sa_store_audit_list(scene.store, &newest, &rows, &count, &more), SA_OK);
+    assert_int_equal(count, 2); /* of the one that ended, then of the one that began */
+    assert_int_equal(rows[0].record.event, SA_EVENT_SESSION_LIMIT);
+    assert_string_equal(rows[0].record.session_id, sessions[1].id);
+    snprintf(words, sizeof(words), "began=%s", sessions[3].id);
+    assert_string_equal(rows[0].record.detail, words);
+    free(rows);
+}
+
+static void
+a_limit_that_was_lowered_is_reached_in_steps_and_spares_other_people(void **state)
+{
+    struct scene scene = begin(state);
+    char other[SA_ID_LEN + 1];
+
+    assert_int_equal(fixture_add_user(scene.fixture, "bob", 1001, other), SA_OK);
+    struct sa_session theirs = fixture_session(other, scene.client);
+    theirs.last_used_ms = 1;
+    theirs.idle_ms = 0;
+    assert_int_equal(fixture_open_session(scene.fixture, &theirs, NULL), SA_OK);
+    for (unsigned i = 0; i < 10; i++) {
+        struct sa_session session = fixture_session(scene.subject, scene.client);
+        assert_int_equal(fixture_open_session(scene.fixture, &session, NULL), SA_OK);
+    }
+    for (unsigned left = 3; left >= 1; left = left == 3 ? 1 : 0) {
+        struct sa_session session = fixture_session(scene.subject, scene.client);
+        session.user_limit = 1;
+        assert_int_equal(fixture_open_session(scene.fixture, &session, NULL), SA_OK);
+        assert_int_equal(count_live(&scene), left);
+    }
+    assert_true(is_live(&scene, theirs.id));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_ends_where_the_one_to_spare_is_not_the_users),
+        TEST(all_but_one_end_and_the_record_says_how_many),
+        TEST(the_one_that_was_not_used_for_longest_makes_room),
+        TEST(a_limit_that_was_lowered_is_reached_in_steps_and_spares_other_people),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
