@@ -58,14 +58,14 @@ rpc_place_attempt(struct sa_call *call, struct sa_lockout_try *attempt, struct s
     attempt->source = &call->source;
     attempt->now = call->now;
     attempt->is_console = strncmp(call->source.text, "seat:", 5) == 0;
-    call->kept = attempt->is_console;
+    call->kept = attempt->is_console && sa_switch_is_on(SA_SWITCH_kept);
     if (attempt->user == NULL)
         return SA_OK;
     enum sa_status status = rpc_known_source(call, attempt->user, ret_known);
     attempt->may_be_known = sa_lockout_may_be_known(call->authority->rules, &call->source);
     attempt->is_known = status == SA_OK;
     attempt->is_oneself = is_own_uid(call, attempt->user);
-    call->kept = call->kept || attempt->is_known;
+    call->kept = (attempt->is_console || attempt->is_known) && sa_switch_is_on(SA_SWITCH_kept);
     rpc_look_at_stamps(call, attempt->user, status == SA_OK ? ret_known->used_s : 0);
     return status == SA_NOT_FOUND ? SA_OK : status;
 }
@@ -103,7 +103,7 @@ rpc_begin_proof(struct sa_call *call, const struct sa_user *user, struct sa_byte
     struct sa_known_row known;
     enum sa_status status = rpc_place_attempt(call, &attempt, &known);
 
-    call->kept = true;
+    call->kept = sa_switch_is_on(SA_SWITCH_kept);
     if (status == SA_OK)
         status = rpc_admit_proof(call, &attempt);
     if (status == SA_OK)

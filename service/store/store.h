@@ -34,7 +34,7 @@
 #define SA_SCOPE_MAX       64u
 #define SA_SCOPE_LIST_MAX  1024u
 #define SA_PAGE_MAX        500u
-#define SA_KEYS_MAX        16u /* signing keys of every state */
+#define SA_KEYS_MAX        16u    /* signing keys of every state */
 #define SA_HOST_CLIENT     "host" /* the built-in client of logins */
 
 struct sa_store;
@@ -332,8 +332,8 @@ struct sa_key_change {
 };
 
 /*
- * Returns SA_OK; SA_ALREADY_EXISTS for a kid that is there, SA_NOT_FOUND for one that is not, SA_TOO_LARGE where
- * there are SA_KEYS_MAX keys: nothing has changed then.
+ * Returns SA_OK; SA_ALREADY_EXISTS for a kid that is there, SA_NOT_FOUND for one that is not, SA_TOO_LARGE
+ * where there are SA_KEYS_MAX keys: nothing has changed then.
  */
 SA_MUST_CHECK enum sa_status sa_store_key_change(struct sa_store *store, const struct sa_key_change *change,
                                                  const struct sa_audit *audit);

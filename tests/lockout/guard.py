@@ -64,6 +64,21 @@ def _(host):
     assert host.root.answer(tina, code(), rhost=S9) == "granted"
 
 
+@sentence("guard", "and so is a changed password, for which nobody can be asked for a code")
+def _(host):
+    alice = host.known_from(host.person("alice"))
+
+    def change(rhost):
+        return host.root.call("Authn/ChangePassword", user=alice.encode(), current_password=RIGHT, check_only=True,
+                              expired_only=True, origin={"service": "sshd", "rhost": rhost})[0]
+
+    must(host.root.call("User/SetUserPassword", name=alice, password=RIGHT, must_change=True))
+    host.put_on_guard(alice)
+    assert change(NEW) == "INVALID_CREDENTIALS"
+    assert host.records("PASSWORD", user=alice)[-1].reason == "ON_GUARD"
+    assert change(S1) == "OK"
+
+
 @sentence("guard_known", "Known sources, the console and keys never notice")
 def _(host):
     alice, bob = host.known_from(host.person("alice")), host.person("bob")

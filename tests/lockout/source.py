@@ -191,4 +191,31 @@ def _(host):
         assert {host.root.receive_any(kind)[1] for _ in range(100)} == {"OK"}, "root has none"
 
 
+@sentence("kept", "every fourth job is kept for the console, known sources and password changes",
+          {"password.memory": 19456, "password.passes": 2, "password.hash_threads": 1, "login.denial_jitter": 0})
+def _(host):
+    alice, bob = host.person("alice"), host.person("bob")
+    assert host.root.login(alice) == "granted"
+    flood = Caller()
+    kind, uid = MESSAGES["BeginAuthenticationResponse"], host.uid
+
+    def change():
+        return host.root.call("Authn/ChangePassword", user=bob.encode(), current_password=RIGHT, new_password=b"another good one",
+                              origin={"service": "passwd", "acting_uid": uid}, check_only=True)[0]
+
+    for what in (lambda: host.root.login(bob, **CONSOLE), lambda: host.root.login(alice), change):
+        for n in range(60):  # a second of strangers, each a source of its own
+            flood.send("Authn/BeginAuthentication", **request(f"nobody{n}", wrong(n), address(n)))
+        time.sleep(0.05)
+        began = time.monotonic()
+        assert what() in ("granted", "OK")
+        took = time.monotonic() - began
+        for _ in range(60):
+            flood.receive_any(kind)
+        drained = time.monotonic() - began
+        if drained < 0.4:
+            raise RuntimeError("the strangers did not queue")
+        assert took < drained / 2, f"{took * 1000:.0f} ms of {drained * 1000:.0f}"
+
+
 run()

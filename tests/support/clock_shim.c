@@ -1,7 +1,7 @@
 /*
  * Clocks that a test may step: preloaded into the daemon. The file that CLOCK_SHIM names holds two numbers of
- * milliseconds, 64 bits each, which are added to CLOCK_REALTIME and CLOCK_BOOTTIME. The monotonic clock, by which
- * threads wait, goes on as it is.
+ * milliseconds, 64 bits each, which are added to CLOCK_REALTIME and CLOCK_BOOTTIME. The monotonic clock, by
+ * which threads wait, goes on as it is.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

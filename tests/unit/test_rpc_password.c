@@ -96,6 +96,40 @@ a_wrong_current_password_is_a_denial_like_any_other(void **state)
 }
 
 static void
+fail_changes(struct rig *rig, unsigned from, unsigned to)
+{
+    struct wish wish = {.user = "ann", .new = NEW, .acting_uid = ANN, .check_only = true};
+    char password[16];
+
+    wish.current = password;
+    for (unsigned i = from; i < to; i++) {
+        snprintf(password, sizeof(password), "no %u", i);
+        assert_int_equal(change(rig, rig_root(), &wish), SA_INVALID_CREDENTIALS);
+    }
+}
+
+static void
+a_change_waits_like_a_login_and_a_success_clears_the_pair(void **state)
+{
+    struct rig *rig = *state;
+    struct wish wish = {
+        .user = "ann", .current = RIG_PASSWORD, .new = NEW, .acting_uid = ANN, .check_only = true};
+
+    fail_changes(rig, 0, 4);
+    assert_int_equal(change(rig, rig_user(ANN), &wish), SA_OK); /* else the next four would be too many */
+    rig_pass(rig, 70000); /* the source's own allowance is another rule */
+    fail_changes(rig, 4, 8);
+    rig_pass(rig, 70000);
+    fail_changes(rig, 8, 9);
+    uint64_t before = fixture_sequence(&rig->store);
+    assert_int_equal(change(rig, rig_root(), &wish), SA_INVALID_CREDENTIALS);
+    assert_int_equal(change(rig, rig_user(ANN), &wish), SA_INVALID_CREDENTIALS);
+    assert_int_equal(fixture_sequence(&rig->store), before); /* it waits, so nothing was hashed */
+    rig_pass(rig, 1000);
+    assert_int_equal(change(rig, rig_root(), &wish), SA_OK);
+}
+
+static void
 nobody_but_root_changes_anothers(void **state)
 {
     struct rig *rig = *state;
@@ -265,6 +299,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_wrong_current_password_is_a_denial_like_any_other),
+        TEST(a_change_waits_like_a_login_and_a_success_clears_the_pair),
         TEST(nobody_but_root_changes_anothers),
         TEST(a_new_password_that_breaks_a_rule_is_refused_by_that_rule),
         TEST(without_a_record_it_is_somebody_elses_to_change),
