@@ -52,13 +52,18 @@ kid_of(const struct changing *keys, unsigned row)
     return row == SA_KEY_NONE ? "" : keys->rows[row].kid;
 }
 
-/* A new key as the last of the rows; its times are for the caller to set. */
+/*
+ * A new key as the last of the rows; when it signs is for the caller to set. The primes of an RSA key can
+ * take seconds on a busy host: what follows is timed from then on.
+ */
 static enum sa_status
 make(struct changing *keys)
 {
     struct sa_key_row *row = &keys->rows[keys->count];
+    int64_t before_ms = sa_clock_now().boot_ms;
     SA_OWN(sa_signing_key) key = sa_signing_key_generate(keys->plan.alg);
 
+    keys->now_ms += sa_clock_now().boot_ms - before_ms;
     keys->private_der = key == NULL ? NULL : sa_signing_key_private(key);
     if (keys->private_der == NULL)
         return SA_NO_MEMORY;
@@ -116,10 +121,12 @@ create(struct changing *keys, enum sa_event event, struct sa_audit *record)
 static enum sa_status
 prepare(struct changing *keys, int64_t active_ms, struct sa_audit *record)
 {
+    int64_t planned_ms = keys->now_ms;
     enum sa_status status = make(keys);
 
     if (status != SA_OK)
         return status;
+    active_ms += keys->now_ms - planned_ms;
     keys->rows[keys->count - 1].active_ms = active_ms;
     snprintf(keys->detail, sizeof(keys->detail), "kid=%s alg=%s from_ms=%lld", kid_of(keys, keys->count - 1),
              sa_key_alg_name(keys->plan.alg), (long long)active_ms);

@@ -5,8 +5,8 @@
 /* The longest life of an access token, and twice the leeway of verifiers. */
 #define KEEP_MS INT64_C(3660000)
 
-/* A key set may be on its way for so long before it begins to age. */
-#define WAY_MS INT64_C(1000)
+/* What passes between the making of a key and its arrival: a slow disk's commit, a key set on its way. */
+#define WAY_MS(max_age_ms) (1000 + (max_age_ms) / 8)
 
 static bool
 has_begun(const struct sa_key_row *row)
@@ -49,7 +49,7 @@ sa_key_state(const struct sa_key_row *rows, unsigned count, unsigned row, int64_
 static int64_t
 ready_after_ms(const struct sa_key_plan *plan)
 {
-    return plan->max_age_ms + WAY_MS;
+    return plan->max_age_ms + WAY_MS(plan->max_age_ms);
 }
 
 int64_t
