@@ -259,6 +259,8 @@ enum sa_ctl_exit sa_ctl_password_list_build(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_password_list_check(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_add(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_list(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_client_disable(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_client_enable(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_delete(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_audience_allow(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_audience_remove(struct sa_ctl *ctl);

@@ -16,6 +16,7 @@ static const struct sa_ctl_column columns[] = {
     {"GRANTS", "grants", SA_CTL_PLAIN},          {"LOGIN", "login", SA_CTL_PLAIN},
     {"OWNS", "audiences_owned", SA_CTL_PLAIN},   {"MAY ASK FOR", "audiences", SA_CTL_MEMBERS},
     {"TTL", "access_ttl_seconds", SA_CTL_PLAIN}, {"GRACE", "grace", SA_CTL_PLAIN},
+    {"ACTIVE", "active", SA_CTL_PLAIN},
 };
 
 static const struct sa_ctl_column details[] = {
@@ -27,6 +28,7 @@ static const struct sa_ctl_column details[] = {
     {"may ask for", "audiences", SA_CTL_MEMBERS},
     {"access ttl", "access_ttl_seconds", SA_CTL_PLAIN},
     {"grace", "grace", SA_CTL_PLAIN},
+    {"active", "active", SA_CTL_PLAIN},
     {"registered", "created_ms", SA_CTL_TIME_MS},
     {"secret", "secret", SA_CTL_PLAIN},
 };
@@ -212,6 +214,31 @@ sa_ctl_client_list(struct sa_ctl *ctl)
     request.page_size = PAGE_SIZE;
     result = sa_ctl_list(ctl, SERVICE, "ListClients", &request.base, &request.page_token, "clients", &rows);
     return result == SA_CTL_OK ? sa_ctl_print_rows(ctl, rows, columns, SA_COUNT(columns)) : result;
+}
+
+static enum sa_ctl_exit
+set_active(struct sa_ctl *ctl, bool active)
+{
+    Secauth__V1__SetClientActiveRequest request = SECAUTH__V1__SET_CLIENT_ACTIVE_REQUEST__INIT;
+
+    enum sa_ctl_exit result = sa_ctl_parse(ctl, NULL, 0, &request.client_id, 1);
+    if (result != SA_CTL_OK)
+        return result;
+    request.active = active;
+    return sa_ctl_do(ctl, SERVICE, "SetClientActive", &request.base, "%s is %s", request.client_id,
+                     active ? "enabled" : "disabled; its sessions and tokens have ended");
+}
+
+enum sa_ctl_exit
+sa_ctl_client_disable(struct sa_ctl *ctl)
+{
+    return set_active(ctl, false);
+}
+
+enum sa_ctl_exit
+sa_ctl_client_enable(struct sa_ctl *ctl)
+{
+    return set_active(ctl, true);
 }
 
 enum sa_ctl_exit

@@ -149,6 +149,8 @@ static const struct sa_ctl_row table[] = {
     {"client add", "ID [--public] [--login] [--grant client_credentials|refresh_token]... [--owns AUDIENCE]... [--audience AUDIENCE=SCOPE,...]... [--access-ttl SECONDS] [--grace SECONDS] [--secret-file FILE]",
      "Register a client; the secret of a confidential one is shown once.", sa_ctl_client_add},
     {"client list", "", "List the clients.", sa_ctl_client_list},
+    {"client disable", "ID", "Disable a client; its sessions and tokens end.", sa_ctl_client_disable},
+    {"client enable", "ID", "Enable a client again.", sa_ctl_client_enable},
     {"client delete", "ID", "Delete a client; its sessions and tokens end.", sa_ctl_client_delete},
     {"client audience allow", "ID AUDIENCE --scopes SCOPE,... [--group G]", "Let a client ask for tokens for an audience.", sa_ctl_client_audience_allow},
     {"client audience remove", "ID AUDIENCE", "Take an audience away from a client.", sa_ctl_client_audience_remove},

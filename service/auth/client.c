@@ -53,7 +53,7 @@ sa_client_authenticate(struct sa_authority *authority, const struct sa_client_pr
         return SA_INVALID_CLIENT;
     if (status != SA_OK)
         return status;
-    if (!is_proven(authority->keyring, client, proof->secret))
+    if (!is_proven(authority->keyring, client, proof->secret) || !client->active)
         return SA_INVALID_CLIENT;
     *ret_client = sa_client_take(&client);
     return SA_OK;

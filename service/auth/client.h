@@ -23,8 +23,8 @@ struct sa_client_proof {
  *
  *   ret_client  written only on SA_OK; the caller owns it.
  *
- * Returns SA_OK; SA_INVALID_CLIENT, one for an unknown client, a wrong secret and a missing one; SA_STORAGE,
- * SA_NO_MEMORY.
+ * Returns SA_OK; SA_INVALID_CLIENT, one for an unknown client, a disabled one, a wrong secret and a missing
+ * one; SA_STORAGE, SA_NO_MEMORY.
  */
 SA_MUST_CHECK enum sa_status sa_client_authenticate(struct sa_authority *authority,
                                                     const struct sa_client_proof *proof,

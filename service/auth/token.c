@@ -84,16 +84,22 @@ sa_token_account_is_open(struct sa_authority *authority, const char *subject, in
     return SA_OK;
 }
 
-/* A client made anew under an id has another row: it is another client. */
+/*
+ * Whether the client still stands behind a token. One made anew under the id has another row: it is another
+ * client. One that was enabled again owns nothing of before.
+ */
 static enum sa_status
-client_is_the_same(struct sa_authority *authority, const char *client_id, uint32_t row, bool *ret_same)
+client_stands(struct sa_authority *authority, const struct sa_claims *claims, uint32_t row, bool *ret_stands)
 {
     SA_OWN(sa_client) client = NULL;
+    int64_t minted_ms;
 
-    enum sa_status status = sa_store_client_by_id(authority->store, sa_bytes_of(client_id), &client);
+    enum sa_status status = sa_store_client_by_id(authority->store, sa_bytes_of(claims->client_id), &client);
     if (status != SA_OK && status != SA_NOT_FOUND)
         return status;
-    *ret_same = status == SA_OK && client->row == row;
+    *ret_stands = status == SA_OK && client->row == row && client->active &&
+                  sa_jti_parse(claims->jti, &minted_ms, NULL, NULL) == SA_OK &&
+                  minted_ms >= client->enabled_ms;
     return SA_OK;
 }
 
@@ -118,7 +124,7 @@ sa_token_is_live(struct sa_authority *authority, const struct sa_claims *claims,
     enum sa_status status = SA_OK;
 
     if (good)
-        status = client_is_the_same(authority, claims->client_id, client_row, &good);
+        status = client_stands(authority, claims, client_row, &good);
     if (status == SA_OK && good)
         status = sa_store_token_is_revoked(authority->store, claims->jti, &revoked);
     if (status == SA_OK && good && claims->sid[0] != '\0')

@@ -226,6 +226,7 @@ rpc_put_client(struct sa_call *call, const struct sa_client *client, Secauth__V1
     row->login = client->login;
     row->access_ttl_seconds = client->access_ttl_s;
     row->created_ms = client->created_ms;
+    row->active = client->active;
     return rpc_put_text(call, client->id, &row->client_id) && put_grants(call, client, row) &&
            put_audiences(call, client, row);
 }

@@ -41,6 +41,7 @@ rpc_client_create(struct sa_call *call, const Secauth__V1__CreateClientRequest *
     if (status != SA_OK)
         return status;
     client->created_ms = call->now.wall_ms;
+    client->active = true;
     client->has_secret = client->kind == SA_CLIENT_CONFIDENTIAL;
     if (client->has_secret)
         sa_client_secret_make(call->authority->keyring, secret, client->secret_mac);
@@ -105,7 +106,24 @@ rpc_client_list(struct sa_call *call, const Secauth__V1__ListClientsRequest *req
     return status;
 }
 
-/* ---- DeleteClient ---- */
+/* ---- SetClientActive, DeleteClient ---- */
+
+enum sa_status
+rpc_client_set_active(struct sa_call *call, const Secauth__V1__SetClientActiveRequest *request,
+                      Secauth__V1__SetClientActiveResponse *reply)
+{
+    enum sa_event event = request->active ? SA_EVENT_CLIENT_ENABLE : SA_EVENT_CLIENT_DISABLE;
+    struct sa_audit record = sa_call_audit(call, event, SA_OUTCOME_GRANTED, NULL);
+    enum sa_status status = check_id(call, request->client_id);
+
+    record.client_id = request->client_id;
+    if (status == SA_OK)
+        status = sa_store_client_set_active(call->authority->store, request->client_id, request->active,
+                                            call->now.wall_ms, &record);
+    if (status == SA_OK)
+        reply->accepted = true;
+    return status;
+}
 
 enum sa_status
 rpc_client_delete(struct sa_call *call, const Secauth__V1__DeleteClientRequest *request,

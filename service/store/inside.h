@@ -244,7 +244,7 @@ SA_MUST_CHECK enum sa_status sa_sessions_end_over_limit(struct sa_sql *sql, cons
 #define SA_SESSION_LIVE                                                                                      \
     "FROM sessions AS s "                                                                                    \
     "CROSS JOIN users AS u ON u.subject = s.subject AND u.active <> 0 "                                      \
-    "CROSS JOIN clients AS c ON c.number = s.client_row "                                                    \
+    "CROSS JOIN clients AS c ON c.number = s.client_row AND c.active <> 0 "                                  \
     "WHERE s.ended_ms = 0 AND s.expires_ms > ?1 AND (s.idle_ms = 0 OR s.last_used_ms + s.idle_ms > ?1) "
 void sa_session_read(struct sa_query *query, struct sa_session *ret_session);
 

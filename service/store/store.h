@@ -270,6 +270,8 @@ struct sa_client {
     uint32_t access_ttl_s; /* 0: as configured */
     uint32_t grace_s;
     int64_t created_ms;
+    bool active;        /* one that is registered is */
+    int64_t enabled_ms; /* the last time that it was; 0: never. Tokens minted before are void. */
     bool has_secret;
     uint8_t secret_mac[SA_MAC_LEN]; /* keyed hash of the secret */
     unsigned owned_count;
@@ -301,6 +303,13 @@ SA_MUST_CHECK enum sa_status sa_store_client_create(struct sa_store *store, stru
 /* Sessions of the client end. SA_OK, SA_NOT_FOUND, SA_PERMISSION_DENIED for `host`. */
 SA_MUST_CHECK enum sa_status sa_store_client_delete(struct sa_store *store, const char *id, int64_t now_ms,
                                                     const struct sa_audit *audit);
+
+/*
+ * Disabling ends the sessions of the client. Enabling one that is active changes nothing. SA_OK,
+ * SA_NOT_FOUND, SA_PERMISSION_DENIED for `host`.
+ */
+SA_MUST_CHECK enum sa_status sa_store_client_set_active(struct sa_store *store, const char *id, bool active,
+                                                        int64_t now_ms, const struct sa_audit *audit);
 
 /* Put or replace an audience. SA_OK, SA_NOT_FOUND, SA_INVALID_ARGUMENT (more than SA_AUDIENCES_MAX). */
 SA_MUST_CHECK enum sa_status sa_store_client_set_audience(struct sa_store *store, const char *id,

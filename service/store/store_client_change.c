@@ -78,6 +78,7 @@ struct change {
     const char *id;
     const struct sa_client_audience *audience; /* put */
     const char *removed;                       /* taken away */
+    bool active;
     int64_t now_ms;
 };
 
@@ -117,6 +118,40 @@ sa_store_client_delete(struct sa_store *store, const char *id, int64_t now_ms, c
 {
     struct change change = {.id = id, .now_ms = now_ms};
     struct sa_work work = sa_work(delete_client, &change, audit);
+
+    if (strcmp(id, SA_HOST_CLIENT) == 0)
+        return SA_PERMISSION_DENIED;
+    return sa_store_write(store, &work);
+}
+
+/* One that is active and enabled again keeps its tokens. */
+static enum sa_status
+set_active(struct sa_sql *sql, struct sa_work *work)
+{
+    static const char UPDATE[] = "UPDATE clients SET enabled_ms = iif(?2 AND NOT active, ?3, enabled_ms), "
+                                 "active = ?2 WHERE number = ?1";
+    const struct change *change = work->context;
+    uint32_t row;
+    enum sa_status status = find_row(sql, change->id, &row);
+
+    if (status == SA_OK && !change->active)
+        status = sa_sessions_end_of_client(sql, row, change->now_ms);
+    if (status != SA_OK)
+        return status;
+    work->clients_changed = true;
+    SA_QUERY(query, sql, UPDATE);
+    sa_put_int(&query, row);
+    sa_put_int(&query, change->active);
+    sa_put_int(&query, change->now_ms);
+    return sa_query_run(&query);
+}
+
+enum sa_status
+sa_store_client_set_active(struct sa_store *store, const char *id, bool active, int64_t now_ms,
+                           const struct sa_audit *audit)
+{
+    struct change change = {.id = id, .active = active, .now_ms = now_ms};
+    struct sa_work work = sa_work(set_active, &change, audit);
 
     if (strcmp(id, SA_HOST_CLIENT) == 0)
         return SA_PERMISSION_DENIED;

@@ -34,7 +34,7 @@ sa_clients_free(struct sa_client **clients, unsigned count)
 
 #define SELECT                                                                                               \
     "SELECT c.id, c.number, c.kind, c.grants, c.login, c.access_ttl_s, c.grace_s, c.created_ms, "            \
-    "c.secret_mac, "                                                                                         \
+    "c.active, c.enabled_ms, c.secret_mac, "                                                                 \
     "(SELECT count(*) FROM client_audiences WHERE client = c.number) FROM clients AS c "
 
 static enum sa_status
@@ -83,6 +83,8 @@ read_client(struct sa_sql *sql, struct sa_query *query, struct sa_client **ret_c
     fixed.access_ttl_s = (uint32_t)sa_get_int(query);
     fixed.grace_s = (uint32_t)sa_get_int(query);
     fixed.created_ms = sa_get_int(query);
+    fixed.active = sa_get_int(query) != 0;
+    fixed.enabled_ms = sa_get_int(query);
     fixed.has_secret = sa_get_blob(query, fixed.secret_mac, SA_MAC_LEN) == SA_MAC_LEN;
     int64_t audiences = sa_get_int(query);
     enum sa_status status = sa_query_done(query);

@@ -217,5 +217,11 @@ static const char SECOND[] = "CREATE TABLE pairs ("
 
                              "PRAGMA user_version = 2;";
 
-const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}};
+/* A client that was disabled and is enabled again: what it was given before that moment is void. */
+static const char THIRD[] = "ALTER TABLE clients ADD COLUMN active INTEGER NOT NULL DEFAULT 1;"
+                            "ALTER TABLE clients ADD COLUMN enabled_ms INTEGER NOT NULL DEFAULT 0;"
+
+                            "PRAGMA user_version = 3;";
+
+const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}, {THIRD}};
 const unsigned sa_migration_count = SA_COUNT(sa_migrations);

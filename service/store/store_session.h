@@ -51,8 +51,8 @@ struct sa_session {
  * user has too many then, those end that were not used for longest, each with a record of its own
  * (SESSION_LIMIT), at most SA_OVER_LIMIT_MAX at once: after a limit was lowered the rest goes at the next
  * ones.
- * SA_OK; SA_NOT_FOUND where its user (subject) is not active or its client (client_row, also that of `host`)
- * is not there at the moment of the commit; SA_ALREADY_EXISTS for an id or a handle that is in use.
+ * SA_OK; SA_NOT_FOUND where its user (subject) or its client (client_row, also that of `host`) is not there
+ * or not active at the moment of the commit; SA_ALREADY_EXISTS for an id or a handle that is in use.
  */
 SA_MUST_CHECK enum sa_status sa_store_session_open(struct sa_store *store, const struct sa_session *session,
                                                    const uint8_t handle_mac[SA_MAC_LEN],

@@ -81,8 +81,8 @@ struct opening {
 static enum sa_status
 check_owner(struct sa_sql *sql, const struct sa_session *session)
 {
-    static const char OWNER[] =
-        "SELECT 1 FROM users, clients WHERE subject = ? AND active <> 0 AND number = ?";
+    static const char OWNER[] = "SELECT 1 FROM users AS u, clients AS c "
+                                "WHERE u.subject = ? AND u.active <> 0 AND c.number = ? AND c.active <> 0";
 
     SA_QUERY(query, sql, OWNER);
     sa_put_text(&query, session->subject);

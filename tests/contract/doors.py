@@ -62,6 +62,7 @@ TABLE = {
     "UserService/DeleteUser": {ADMIN: "INVALID_REQUEST"},
     "ClientService/CreateClient": {ADMIN: "INVALID_REQUEST"},
     "ClientService/ListClients": {ADMIN: "OK"},
+    "ClientService/SetClientActive": {ADMIN: "INVALID_REQUEST"},
     "ClientService/DeleteClient": {ADMIN: "INVALID_REQUEST"},
     "ClientService/SetClientAudience": {ADMIN: "INVALID_REQUEST"},
     "ClientService/RemoveClientAudience": {ADMIN: "INVALID_REQUEST"},

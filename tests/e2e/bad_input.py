@@ -142,7 +142,8 @@ def changes():
         bad_id = name if name not in ("a" * 33, "-alice", "ROOT") else "a" * 65  # these are client ids
         yield what, "ClientService/CreateClient", client_pb2.CreateClientRequest(
             client={"client_id": bad_id, "kind": 1}), "client.client_id"
-        yield what, "ClientService/DeleteClient", client_pb2.DeleteClientRequest(client_id=bad_id), "client_id"
+        for method in ("SetClientActive", "DeleteClient"):
+            yield what, "ClientService/" + method, getattr(client_pb2, method + "Request")(client_id=bad_id), "client_id"
         bad_audience = name if name not in ("a" * 33, "-alice", "ROOT") else "a" * 65
         yield what, "ClientService/SetClientAudience", client_pb2.SetClientAudienceRequest(
             client_id="svc", audience={"audience": bad_audience, "scopes": ["read"]}), "audience.audience"
@@ -272,6 +273,7 @@ def restore():
         c.ask(PACKAGE + "UserService/SetUserActive", user_pb2.SetUserActiveRequest(name="vic", active=True))
         c.ask(PACKAGE + "ClientService/CreateClient", client_pb2.CreateClientRequest(client={
             "client_id": "vicc", "kind": 2, "grants": [2], "login": True, "audiences": [{"audience": "demo"}]}))
+        c.ask(PACKAGE + "ClientService/SetClientActive", client_pb2.SetClientActiveRequest(client_id="vicc", active=True))
 
 
 def doors():

@@ -309,6 +309,36 @@ a_deleted_client_takes_its_tokens_with_it_and_its_namesake_has_none(void **state
     assert_false(rig_is_active(scene->rig, NULL, scene->token.access, &seen));
 }
 
+static enum sa_status
+set_active(struct rig *rig, const char *id, bool active)
+{
+    Secauth__V1__SetClientActiveRequest request = SECAUTH__V1__SET_CLIENT_ACTIVE_REQUEST__INIT;
+    Secauth__V1__SetClientActiveResponse reply = SECAUTH__V1__SET_CLIENT_ACTIVE_RESPONSE__INIT;
+
+    request.client_id = RIG_TEXT(id);
+    request.active = active;
+    return rig_call(rig, rig_root(), "ClientService/SetClientActive", &request.base, &reply.base);
+}
+
+static void
+a_disabled_client_has_nothing_and_enabled_again_it_begins_anew(void **state)
+{
+    struct scene *scene = *state;
+    struct rig *rig = scene->rig;
+    Secauth__V1__IntrospectTokenResponse seen;
+    struct rig_grant grant;
+
+    assert_int_equal(set_active(rig, "c1", false), SA_OK);
+    assert_int_equal(rig_issue(rig, &scene->c1, &grant), SA_INVALID_CLIENT);
+    assert_false(rig_is_active(rig, NULL, scene->token.access, &seen));
+    rig_pass(rig, 1000);
+    assert_int_equal(set_active(rig, "c1", true), SA_OK);
+    assert_false(rig_is_active(rig, NULL, scene->token.access, &seen));
+    assert_int_equal(rig_issue(rig, &scene->c1, &grant), SA_OK);
+    assert_true(rig_is_active(rig, NULL, grant.access, &seen));
+    assert_false(rig_is_active(rig, NULL, scene->token.access, &seen));
+}
+
 static void
 a_refresh_token_is_seen_by_its_client_and_root_only(void **state)
 {
@@ -446,6 +476,7 @@ main(void)
         TEST(what_means_nothing_is_inactive_and_no_error),
         TEST(an_expired_token_is_inactive),
         TEST(a_deleted_client_takes_its_tokens_with_it_and_its_namesake_has_none),
+        TEST(a_disabled_client_has_nothing_and_enabled_again_it_begins_anew),
         TEST(a_refresh_token_is_seen_by_its_client_and_root_only),
         TEST(a_persons_tokens_die_with_their_account),
         TEST(anothers_token_is_left_alone_with_the_same_answer),

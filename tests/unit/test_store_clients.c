@@ -57,6 +57,13 @@ a_client_that_is_not_registered_is_not_found(void **state)
     assert_int_equal(fixture_sequence(fixture), 0);
 }
 
+static enum sa_status
+set_active(struct fixture *fixture, const char *id, bool active, int64_t now_ms)
+{
+    audit = sa_audit(active ? SA_EVENT_CLIENT_ENABLE : SA_EVENT_CLIENT_DISABLE);
+    return sa_store_client_set_active(fixture->store, id, active, now_ms, &audit);
+}
+
 static void
 the_host_client_is_there_and_stays(void **state)
 {
@@ -68,6 +75,7 @@ the_host_client_is_there_and_stays(void **state)
     assert_false(host->has_secret);
     assert_int_equal(host->audience_count, 0);
     assert_int_equal(delete_client(fixture, SA_HOST_CLIENT), SA_PERMISSION_DENIED);
+    assert_int_equal(set_active(fixture, SA_HOST_CLIENT, false, FIXTURE_NOW_MS), SA_PERMISSION_DENIED);
     assert_int_equal(fixture_add_client(fixture, SA_HOST_CLIENT, NULL), SA_ALREADY_EXISTS);
 }
 
@@ -117,6 +125,7 @@ a_client_comes_back_as_it_was_given(void **state)
     client->access_ttl_s = 1800;
     client->grace_s = 2;
     client->created_ms = FIXTURE_NOW_MS;
+    client->active = true;
     client->has_secret = true;
     memset(client->secret_mac, 0xa5, SA_MAC_LEN);
     client->owned_count = SA_OWNED_MAX;
@@ -251,6 +260,39 @@ sessions_end_with_their_client(void **state)
 }
 
 static void
+what_a_disabled_client_had_does_not_come_back_with_it(void **state)
+{
+    struct fixture *fixture = *state;
+    char subject[SA_ID_LEN + 1];
+    uint32_t row = 0;
+    struct sa_session found;
+
+    assert_int_equal(set_active(fixture, "app", false, FIXTURE_NOW_MS), SA_NOT_FOUND);
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    assert_int_equal(fixture_add_client(fixture, "app", &row), SA_OK);
+    struct sa_session session = fixture_session(subject, row);
+    assert_int_equal(fixture_open_session(fixture, &session, NULL), SA_OK);
+    assert_int_equal(set_active(fixture, "app", true, FIXTURE_NOW_MS + 1), SA_OK); /* which it is */
+    SA_OWN(sa_client) active = find(fixture, "app");
+    assert_int_equal(active->enabled_ms, 0);
+
+    assert_int_equal(set_active(fixture, "app", false, FIXTURE_NOW_MS + 2), SA_OK);
+    SA_OWN(sa_client) disabled = find(fixture, "app");
+    assert_false(disabled->active);
+    assert_int_equal(sa_store_session_live(fixture->store, session.id, FIXTURE_NOW_MS, &found), SA_NOT_FOUND);
+    sa_random_id(session.id);
+    assert_int_equal(fixture_open_session(fixture, &session, NULL), SA_NOT_FOUND);
+
+    assert_int_equal(set_active(fixture, "app", true, FIXTURE_NOW_MS + 3), SA_OK);
+    SA_OWN(sa_client) again = find(fixture, "app");
+    assert_true(again->active);
+    assert_int_equal(again->row, row);
+    assert_int_equal(again->enabled_ms, FIXTURE_NOW_MS + 3);
+    assert_int_equal(sa_store_session_live(fixture->store, session.id, FIXTURE_NOW_MS, &found), SA_NOT_FOUND);
+    assert_int_equal(fixture_open_session(fixture, &session, NULL), SA_OK);
+}
+
+static void
 the_list_has_pages(void **state)
 {
     struct fixture *fixture = *state;
@@ -288,6 +330,7 @@ main(void)
         TEST(every_change_is_seen_at_once),
         TEST(nobody_sees_a_client_after_its_delete_has_returned),
         TEST(sessions_end_with_their_client),
+        TEST(what_a_disabled_client_had_does_not_come_back_with_it),
         TEST(the_list_has_pages),
     };
 

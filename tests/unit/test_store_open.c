@@ -108,9 +108,9 @@ a_newer_schema_is_refused_and_left_alone(void **state)
 
     fixture_open(fixture);
     fixture_close(fixture);
-    run_script(fixture->path, "PRAGMA user_version = 3");
+    run_script(fixture->path, "PRAGMA user_version = 4");
     expect_refused(fixture, SA_INVALID_ARGUMENT, "the store was written by a newer secauth");
-    run_script(fixture->path, "PRAGMA user_version = 2");
+    run_script(fixture->path, "PRAGMA user_version = 3");
     fixture_open(fixture);
 }
 
@@ -246,6 +246,27 @@ a_failing_step_leaves_the_version_before_it(void **state)
     assert_int_equal(sa_migrate(sql, GOOD, 1, &version, &why), SA_INVALID_ARGUMENT);
 }
 
+static void
+clients_of_an_earlier_version_are_active(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sa_sql *sql = open_sql(fixture);
+    uint32_t version = 0;
+    const char *why;
+
+    assert_int_equal(sa_migrate(sql, sa_migrations, 2, &version, &why), SA_OK);
+    assert_int_equal(sa_sql_script(sql,
+                                   "INSERT INTO clients (id, kind, grants, login, access_ttl_s, grace_s, "
+                                   "created_ms) VALUES ('app', 2, 2, 0, 0, 30, 5)"),
+                     SA_OK);
+    sa_sql_close(sql);
+    fixture_open(fixture);
+    SA_OWN(sa_client) client = NULL;
+    assert_int_equal(sa_store_client_by_id(fixture->store, sa_bytes_of("app"), &client), SA_OK);
+    assert_true(client->active);
+    assert_int_equal(client->enabled_ms, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int
@@ -263,6 +284,7 @@ main(void)
         TEST(a_new_store_is_empty_and_says_so),
         TEST(a_restart_keeps_everything),
         TEST(a_failing_step_leaves_the_version_before_it),
+        TEST(clients_of_an_earlier_version_are_active),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
