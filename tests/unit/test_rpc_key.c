@@ -332,6 +332,58 @@ a_key_from_when_keys_had_no_end_goes_on_until_the_next_is_known(void **state)
     assert_int_equal(count_records(rig, SA_EVENT_KEY_EMERGENCY), 0);
 }
 
+static atomic_bool over;
+
+/* Sign with the set of the moment, and verify with it: a thread of the store's lane. */
+static void *
+sign_on(void *user)
+{
+    const struct rig *rig = user;
+    struct sa_claims claims = {.aud_count = 1, .exp = 2000000000, .iat = 1999999400};
+    uintptr_t wrong = 0;
+
+    strcpy(claims.iss, RIG_ISSUER);
+    strcpy(claims.sub, "subject");
+    strcpy(claims.aud[0], "demo");
+    strcpy(claims.client_id, "svc");
+    sa_jti_make(1999999400000, 7, 42, claims.jti);
+    while (!atomic_load(&over)) {
+        SA_OWN(sa_signing_set) set = sa_signing_hold(rig->authority);
+        char token[SA_JWT_MAX + 1];
+        struct sa_claims read;
+        if (sa_jwt_sign(sa_signing_signer(set, FIXTURE_NOW_MS), &claims, token) != SA_OK ||
+            sa_jwt_verify(set->keys, set->count, RIG_ISSUER, sa_bytes_of(token), &read) != SA_OK)
+            wrong++;
+    }
+    return (void *)wrong;
+}
+
+static void
+whoever_signs_while_keys_change_has_a_whole_set(void **state)
+{
+    struct rig *rig = *state;
+    Secauth__V1__RotateSigningKeyResponse reply;
+    char signing[SA_KID_LEN + 1];
+    pthread_t threads[4];
+    void *wrong;
+
+    atomic_store(&over, false);
+    for (unsigned i = 0; i < SA_COUNT(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, sign_on, rig), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(rotate_key(rig, true, &reply), SA_OK);
+        assert_true(reply.rotated);
+        char kid[SA_KID_LEN + 1];
+        memcpy(kid, reply.kid, sizeof(kid));
+        assert_int_equal(revoke_key(rig, kid, signing), SA_OK);
+    }
+    atomic_store(&over, true);
+    for (unsigned i = 0; i < SA_COUNT(threads); i++) {
+        assert_int_equal(pthread_join(threads[i], &wrong), 0);
+        assert_null(wrong);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
 
 int
@@ -346,6 +398,7 @@ main(void)
         TEST(a_store_that_fails_leaves_the_present_key_signing),
         TEST(another_algorithm_comes_by_the_same_road),
         TEST(after_a_long_stop_a_new_key_signs_at_once),
+        TEST(whoever_signs_while_keys_change_has_a_whole_set),
         TEST(a_key_from_when_keys_had_no_end_goes_on_until_the_next_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
