@@ -1,7 +1,7 @@
 /*
  * Preloaded into a program by the cases: a line in the file that SA_TRACE names for every socket, connection
- * and name lookup, "lookup getpwnam_r alice" or "connect /run/secauth/user.sock". What the C library does in
- * their place is then done.
+ * and name lookup, "lookup getpwnam_r alice" or "connect /run/secauth/user.sock", and "low 0" where what is
+ * connected or read is one of the descriptors 0 to 2. What the C library does in their place is then done.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -48,6 +48,13 @@ note_address(const void *caller, const struct sockaddr *address, socklen_t len)
     note(caller, "connect", text);
 }
 
+static void
+note_low(const void *caller, int fd)
+{
+    if (fd >= 0 && fd <= STDERR_FILENO)
+        note(caller, "low", (const char *[]){"0", "1", "2"}[fd]);
+}
+
 #define CALLER         __builtin_return_address(0)
 #define REAL(function) ((__typeof__(&(function)))dlsym(RTLD_NEXT, #function))
 
@@ -62,7 +69,15 @@ int
 connect(int fd, const struct sockaddr *address, socklen_t len)
 {
     note_address(CALLER, address, len);
+    note_low(CALLER, fd);
     return REAL(connect)(fd, address, len);
+}
+
+ssize_t
+read(int fd, void *data, size_t len)
+{
+    note_low(CALLER, fd);
+    return REAL(read)(fd, data, len);
 }
 
 #define LOOKUP(type, function, parameters, arguments, detail)                                                \
