@@ -16,6 +16,19 @@ struct pending {
     char encoded[SA_PASSWORD_HASH_MAX + 1];
 };
 
+/* What was tried against a name before somebody had it is no failure of theirs. */
+static enum sa_status
+create_user(struct sa_call *call, struct sa_user *user, const struct sa_audit *record)
+{
+    uint8_t key[SA_LOCKOUT_KEY_LEN];
+
+    sa_lockout_name_key(call->authority->lockout, sa_bytes_of(user->name), key);
+    enum sa_status status = sa_store_user_create(call->authority->store, user, key, record);
+    if (status == SA_OK)
+        sa_lockout_clear(call->authority->lockout, key, NULL);
+    return status;
+}
+
 /* ---- CreateUser ---- */
 
 static enum sa_status
@@ -28,7 +41,7 @@ commit_create(struct sa_call *call)
     memcpy(pending->user->hash, pending->encoded, sizeof(pending->encoded));
     rpc_audit_user(&record, pending->user);
     record.detail = rpc_detail(call, "uid=%u", pending->user->uid);
-    enum sa_status status = sa_store_user_create(call->authority->store, pending->user, &record);
+    enum sa_status status = create_user(call, pending->user, &record);
     return status == SA_OK ? rpc_reply_user(call, pending->user, &reply->user) : status;
 }
 
@@ -85,7 +98,7 @@ rpc_user_import(struct sa_call *call, const Secauth__V1__ImportUserRequest *requ
     rpc_audit_user(&record, user);
     record.detail = rpc_detail(call, "uid=%u", user->uid);
     sa_login_saw_hash(call->authority, user->hash);
-    status = sa_store_user_create(call->authority->store, user, &record);
+    status = create_user(call, user, &record);
     return status == SA_OK ? rpc_reply_user(call, user, &reply->user) : status;
 }
 
@@ -219,13 +232,18 @@ enum sa_status
 rpc_user_delete(struct sa_call *call, const Secauth__V1__DeleteUserRequest *request,
                 Secauth__V1__DeleteUserResponse *reply)
 {
+    uint8_t key[SA_LOCKOUT_KEY_LEN];
     SA_OWN(sa_user) user = NULL;
     struct sa_audit record;
 
     enum sa_status status = rpc_begin_user_change(call, SA_EVENT_USER_DELETE, request->name, &user, &record);
-    if (status == SA_OK)
-        status = sa_store_user_delete(call->authority->store, request->name, call->now.wall_ms, &record);
-    if (status == SA_OK)
-        reply->accepted = true;
-    return status;
+    if (status != SA_OK)
+        return status;
+    sa_lockout_name_key(call->authority->lockout, sa_bytes_of(request->name), key);
+    status = sa_store_user_delete(call->authority->store, request->name, key, call->now.wall_ms, &record);
+    if (status != SA_OK)
+        return status;
+    sa_lockout_clear(call->authority->lockout, key, NULL);
+    reply->accepted = true;
+    return SA_OK;
 }

@@ -165,6 +165,9 @@ struct sa_login_change;
 /* What a login changes, within a transaction. SA_OK; SA_NOT_FOUND where the factor was used already. */
 SA_MUST_CHECK enum sa_status sa_login_put(struct sa_sql *sql, const struct sa_login_change *change);
 
+/* Forget what failed under the key of a name; NULL: nothing. */
+SA_MUST_CHECK enum sa_status sa_login_forget(struct sa_sql *sql, const uint8_t *name_key);
+
 /* Likewise; store_factor.c. SA_OK; SA_NOT_FOUND where it was used already. Success clears the wrong codes. */
 SA_MUST_CHECK enum sa_status sa_factor_use(struct sa_sql *sql, const struct sa_factor_use *use);
 /* One more wrong code of a user. */

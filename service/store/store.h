@@ -201,10 +201,12 @@ void sa_users_free(struct sa_user *users, enum sa_password_kind *kinds, unsigned
 
 /*
  * Add a user. The store fills in user->subject (also in the record), hash and all else are the caller's.
+ *   name_key  under which failures of the name are kept (sa_pair_row's `name`): those of before are not this
+ *             user's, and go; NULL: nothing goes.
  * SA_OK or SA_ALREADY_EXISTS (name or uid).
  */
 SA_MUST_CHECK enum sa_status sa_store_user_create(struct sa_store *store, struct sa_user *user,
-                                                  const struct sa_audit *audit);
+                                                  const uint8_t *name_key, const struct sa_audit *audit);
 
 struct sa_login_change; /* store_login.h */
 
@@ -246,8 +248,12 @@ SA_MUST_CHECK enum sa_status sa_store_user_update(struct sa_store *store, const 
 SA_MUST_CHECK enum sa_status sa_store_user_set_active(struct sa_store *store, const char *name, bool active,
                                                       int64_t now_ms, const struct sa_audit *audit);
 
-/* The record and its sessions are gone; the subject is never used again. SA_OK or SA_NOT_FOUND. */
-SA_MUST_CHECK enum sa_status sa_store_user_delete(struct sa_store *store, const char *name, int64_t now_ms,
+/*
+ * The record is gone with all that hangs on it: sessions, factors, known sources, and the failures under
+ * `name_key` (NULL: none). The subject is never used again. SA_OK or SA_NOT_FOUND.
+ */
+SA_MUST_CHECK enum sa_status sa_store_user_delete(struct sa_store *store, const char *name,
+                                                  const uint8_t *name_key, int64_t now_ms,
                                                   const struct sa_audit *audit);
 
 /* ---- clients ---- */

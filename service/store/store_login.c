@@ -156,6 +156,18 @@ clear_guards(struct sa_sql *sql, const struct sa_lockout_clear *what, unsigned *
     return status;
 }
 
+enum sa_status
+sa_login_forget(struct sa_sql *sql, const uint8_t *name_key)
+{
+    struct sa_lockout_clear what = {.name = name_key};
+    unsigned cleared = 0;
+
+    if (name_key == NULL)
+        return SA_OK;
+    enum sa_status status = clear_pairs(sql, &what, &cleared);
+    return status == SA_OK ? clear_guards(sql, &what, &cleared) : status;
+}
+
 static enum sa_status
 clear_codes(struct sa_sql *sql, const struct sa_lockout_clear *what, unsigned *cleared)
 {

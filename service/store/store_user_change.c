@@ -52,6 +52,7 @@ sa_user_get_hash(struct sa_query *query, const struct sa_keyring *keyring, const
 struct creation {
     const struct sa_keyring *keyring;
     const struct sa_user *user;
+    const uint8_t *name_key;
 };
 
 static enum sa_status
@@ -101,13 +102,15 @@ create(struct sa_sql *sql, struct sa_work *work)
     if (status != SA_OK)
         return status;
     work->uid_added = user->uid;
-    return insert_groups(sql, user->subject, user);
+    status = insert_groups(sql, user->subject, user);
+    return status == SA_OK ? sa_login_forget(sql, creation->name_key) : status;
 }
 
 enum sa_status
-sa_store_user_create(struct sa_store *store, struct sa_user *user, const struct sa_audit *audit)
+sa_store_user_create(struct sa_store *store, struct sa_user *user, const uint8_t *name_key,
+                     const struct sa_audit *audit)
 {
-    struct creation creation = {store->keyring, user};
+    struct creation creation = {store->keyring, user, name_key};
     struct sa_work work = sa_work(create, &creation, audit);
 
     sa_random_id(user->subject);
@@ -179,6 +182,7 @@ sa_store_user_set_password(struct sa_store *store, const struct sa_password_chan
 
 struct naming {
     const char *name;
+    const uint8_t *name_key; /* of failures that are forgotten with the user */
     bool active;
     int64_t now_ms;
     char subject[SA_ID_LEN + 1]; /* found by the name; also for the record */
@@ -300,6 +304,8 @@ delete_user(struct sa_sql *sql, struct sa_work *work)
 
     if (status == SA_OK)
         status = sa_sessions_end_of_user(sql, naming->subject, NULL, naming->now_ms);
+    if (status == SA_OK)
+        status = sa_login_forget(sql, naming->name_key);
     if (status != SA_OK)
         return status;
     work->uid_removed = naming->uid;
@@ -309,9 +315,10 @@ delete_user(struct sa_sql *sql, struct sa_work *work)
 }
 
 enum sa_status
-sa_store_user_delete(struct sa_store *store, const char *name, int64_t now_ms, const struct sa_audit *audit)
+sa_store_user_delete(struct sa_store *store, const char *name, const uint8_t *name_key, int64_t now_ms,
+                     const struct sa_audit *audit)
 {
-    struct naming naming = {.name = name, .now_ms = now_ms};
+    struct naming naming = {.name = name, .name_key = name_key, .now_ms = now_ms};
     struct sa_work work = sa_work(delete_user, &naming, audit);
 
     return sa_store_write(store, &work);

@@ -35,7 +35,7 @@ create_user(struct scene *scene)
     user->group_count = 2;
     strcpy(user->groups[0], "staff");
     strcpy(user->groups[1], "ops");
-    return sa_store_user_create(scene->fixture.store, user, &audit);
+    return sa_store_user_create(scene->fixture.store, user, NULL, &audit);
 }
 
 static enum sa_status
@@ -92,7 +92,7 @@ act(struct scene *scene, unsigned caller)
         return sa_store_token_revoke(store, "jti", FIXTURE_NOW_MS / 1000, &audit);
     case 7:
         audit = record_of(7, SA_EVENT_USER_DELETE);
-        return sa_store_user_delete(store, "cid", FIXTURE_NOW_MS, &audit);
+        return sa_store_user_delete(store, "cid", NULL, FIXTURE_NOW_MS, &audit);
     default:
         audit = record_of(0, SA_EVENT_LOGIN);
         return sa_store_audit(store, &audit);

@@ -109,9 +109,9 @@ change_user(unsigned thread)
     user->active = true;
     audit.user = user->name;
     if (there)
-        write_down(&audit, sa_store_user_delete(fixture.store, user->name, FIXTURE_NOW_MS, &audit));
+        write_down(&audit, sa_store_user_delete(fixture.store, user->name, NULL, FIXTURE_NOW_MS, &audit));
     else
-        write_down(&audit, sa_store_user_create(fixture.store, user, &audit));
+        write_down(&audit, sa_store_user_create(fixture.store, user, NULL, &audit));
 }
 
 static void

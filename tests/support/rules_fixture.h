@@ -232,7 +232,7 @@ rig_add_user(struct rig *rig, const char *name, uint32_t uid)
     audit.time_ms = FIXTURE_NOW_MS;
     audit.outcome = SA_OUTCOME_GRANTED;
     audit.user = name;
-    if (sa_store_user_create(rig->store.store, user, &audit) != SA_OK)
+    if (sa_store_user_create(rig->store.store, user, NULL, &audit) != SA_OK)
         abort();
 }
 

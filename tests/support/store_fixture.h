@@ -141,7 +141,7 @@ fixture_add_user(struct fixture *fixture, const char *name, uint32_t uid, char r
     strcpy(user->hash, "$2b$04$abcdefghijklmnopqrstuuDYuC2ykKqz6DNVmgCJiZ3qkMKVhLOqm");
     audit.time_ms = FIXTURE_NOW_MS;
     audit.user = name;
-    enum sa_status status = sa_store_user_create(fixture->store, user, &audit);
+    enum sa_status status = sa_store_user_create(fixture->store, user, NULL, &audit);
     if (status == SA_OK && ret_subject != NULL)
         strcpy(ret_subject, user->subject);
     return status;

@@ -298,7 +298,7 @@ a_page_ends_where_its_reader_would_give_up(void **state)
         snprintf(user->name, sizeof(user->name), "user%03u", i);
         user->uid = 2000 + i;
         audit.user = user->name;
-        assert_int_equal(sa_store_user_create(rig->store.store, user, &audit), SA_OK);
+        assert_int_equal(sa_store_user_create(rig->store.store, user, NULL, &audit), SA_OK);
     }
     assert_int_equal(count_users(rig, &pages), 400);
     assert_in_range(pages, 4, 6);

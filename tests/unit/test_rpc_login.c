@@ -69,7 +69,7 @@ set_user(struct rig *rig, const char *name, uint32_t uid, int64_t not_before_s, 
     user->must_change = must_change;
     assert_int_equal(sa_password_make(&rig->authority->policy, sa_bytes_of(RIG_PASSWORD), user->hash), SA_OK);
     audit.outcome = SA_OUTCOME_GRANTED;
-    assert_int_equal(sa_store_user_create(rig->store.store, user, &audit), SA_OK);
+    assert_int_equal(sa_store_user_create(rig->store.store, user, NULL, &audit), SA_OK);
 }
 
 /* ---- denials ---- */

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <sys/stat.h>
 
+#include "service/store/store_login.h"
 #include "tests/support/store_fixture.h"
 
 #define BCRYPT "$2b$04$abcdefghijklmnopqrstuuDYuC2ykKqz6DNVmgCJiZ3qkMKVhLOqm"
@@ -64,7 +65,8 @@ who_has_no_record_is_not_found(void **state)
     assert_null(user);
     assert_false(sa_store_uid_is_managed(fixture->store, 1000));
     audit = sa_audit(SA_EVENT_USER_DELETE);
-    assert_int_equal(sa_store_user_delete(fixture->store, "nobody", FIXTURE_NOW_MS, &audit), SA_NOT_FOUND);
+    assert_int_equal(sa_store_user_delete(fixture->store, "nobody", NULL, FIXTURE_NOW_MS, &audit),
+                     SA_NOT_FOUND);
     assert_int_equal(sa_store_user_set_active(fixture->store, "nobody", false, FIXTURE_NOW_MS, &audit),
                      SA_NOT_FOUND);
     assert_int_equal(set_password(fixture, "nobody", NULL, BCRYPT), SA_NOT_FOUND);
@@ -137,7 +139,7 @@ a_user_comes_back_as_it_was_given(void **state)
         snprintf(user->groups[i], sizeof(user->groups[i]), "group%u", SA_USER_GROUPS_MAX - i);
     memset(user->hash, 'x', SA_PASSWORD_HASH_MAX);
     audit = sa_audit(SA_EVENT_USER_CREATE);
-    assert_int_equal(sa_store_user_create(fixture->store, user, &audit), SA_OK);
+    assert_int_equal(sa_store_user_create(fixture->store, user, NULL, &audit), SA_OK);
     assert_int_equal(strlen(user->subject), SA_ID_LEN);
     fixture_reopen(fixture);
 
@@ -222,7 +224,7 @@ managed_uids_follow_the_records(void **state)
         snprintf(name, sizeof(name), "u%u", uid);
         assert_true(sa_store_uid_is_managed(fixture->store, uid));
         audit = sa_audit(SA_EVENT_USER_DELETE);
-        assert_int_equal(sa_store_user_delete(fixture->store, name, FIXTURE_NOW_MS, &audit), SA_OK);
+        assert_int_equal(sa_store_user_delete(fixture->store, name, NULL, FIXTURE_NOW_MS, &audit), SA_OK);
         assert_false(sa_store_uid_is_managed(fixture->store, uid));
     }
     expect_managed_file(fixture, "secauth managed 1\n1001\n1002\n");
@@ -274,7 +276,7 @@ a_user_made_anew_inherits_nothing(void **state)
     struct sa_session session = fixture_session(before, client);
     assert_int_equal(fixture_open_session(fixture, &session, handle), SA_OK);
     audit = sa_audit(SA_EVENT_USER_DELETE);
-    assert_int_equal(sa_store_user_delete(fixture->store, "ann", FIXTURE_NOW_MS, &audit), SA_OK);
+    assert_int_equal(sa_store_user_delete(fixture->store, "ann", NULL, FIXTURE_NOW_MS, &audit), SA_OK);
     assert_int_equal(fixture_add_user(fixture, "ann", 1000, after), SA_OK);
     assert_string_not_equal(before, after);
 
@@ -288,6 +290,79 @@ a_user_made_anew_inherits_nothing(void **state)
     free(list);
     SA_OWN(sa_user) user = find(fixture, "ann");
     assert_int_equal(user->group_count, 0);
+}
+
+/* A failure and a guard under the key of a name. */
+static void
+keep_failures(struct fixture *fixture, const char key[static SA_LOCKOUT_KEY_LEN])
+{
+    struct sa_login_change change = {.has_pair = true, .has_guard = true};
+
+    memcpy(change.pair.key, key, SA_LOCKOUT_KEY_LEN);
+    memcpy(change.pair.name, key, SA_LOCKOUT_KEY_LEN);
+    memcpy(change.guard.name, key, SA_LOCKOUT_KEY_LEN);
+    change.pair.failures = change.guard.failures = 5;
+    change.pair.expires_ms = change.guard.expires_ms = FIXTURE_NOW_MS + 1;
+    audit = sa_audit(SA_EVENT_LOGIN);
+    assert_int_equal(sa_store_login(fixture->store, &change, &audit), SA_OK);
+}
+
+/* Which names have failures: their keys' first bytes. */
+static bool
+note_pair(void *user, const struct sa_pair_row *row)
+{
+    char *names = user;
+
+    names[strlen(names)] = (char)row->name[0];
+    return true;
+}
+
+static bool
+note_guard(void *user, const struct sa_guard_row *row)
+{
+    char *names = user;
+
+    names[strlen(names)] = (char)row->name[0];
+    return true;
+}
+
+static void
+assert_failures(struct fixture *fixture, const char *expected)
+{
+    char pairs[8] = "";
+    char guards[8] = "";
+
+    assert_int_equal(sa_store_pairs(fixture->store, note_pair, pairs), SA_OK);
+    assert_int_equal(sa_store_guards(fixture->store, note_guard, guards), SA_OK);
+    assert_string_equal(pairs, expected);
+    assert_string_equal(guards, expected);
+}
+
+static void
+a_users_failures_go_with_it_and_those_before_it_are_not_its_own(void **state)
+{
+    static const char ANN[SA_LOCKOUT_KEY_LEN] = "ann's key", BOB[SA_LOCKOUT_KEY_LEN] = "bob's key";
+    struct fixture *fixture = *state;
+    SA_OWN(sa_user) again = sa_user_new();
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, NULL), SA_OK);
+    keep_failures(fixture, ANN);
+    keep_failures(fixture, BOB);
+    assert_failures(fixture, "ab");
+    audit = sa_audit(SA_EVENT_USER_DELETE);
+    assert_int_equal(
+        sa_store_user_delete(fixture->store, "nobody", (const uint8_t *)ANN, FIXTURE_NOW_MS, &audit),
+        SA_NOT_FOUND);
+    assert_failures(fixture, "ab");
+    assert_int_equal(
+        sa_store_user_delete(fixture->store, "ann", (const uint8_t *)ANN, FIXTURE_NOW_MS, &audit), SA_OK);
+    assert_failures(fixture, "b");
+    keep_failures(fixture, ANN); /* against a name that nobody has */
+    strcpy(again->name, "ann");
+    again->uid = 1000;
+    audit = sa_audit(SA_EVENT_USER_CREATE);
+    assert_int_equal(sa_store_user_create(fixture->store, again, (const uint8_t *)ANN, &audit), SA_OK);
+    assert_failures(fixture, "b");
 }
 
 static void
@@ -331,6 +406,7 @@ main(void)
         TEST(managed_uids_follow_the_records),
         TEST(a_user_is_not_added_where_the_list_cannot_be_written),
         TEST(a_user_made_anew_inherits_nothing),
+        TEST(a_users_failures_go_with_it_and_those_before_it_are_not_its_own),
         TEST(a_reset_ends_all_sessions_but_the_spared_one),
     };
 
