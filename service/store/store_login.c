@@ -45,13 +45,20 @@ put_pair(struct sa_sql *sql, const struct sa_pair_row *row)
     return sa_query_run(&query);
 }
 
+/*
+ * Likewise of one name, within some seconds. Later a lower count is right: failures have left the window.
+ */
 static enum sa_status
 put_guard(struct sa_sql *sql, const struct sa_guard_row *row)
 {
     static const char DELETE[] = "DELETE FROM guards WHERE name = ?";
     static const char UPSERT[] =
         "INSERT INTO guards (name, user, failures, left_ms, failed_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, left_ms = excluded.left_ms, "
+        "ON CONFLICT (name) DO UPDATE SET "
+        "failures = iif(abs(excluded.failed_ms - failed_ms) < 5000, max(failures, excluded.failures), "
+        "excluded.failures), "
+        "left_ms = iif(abs(excluded.failed_ms - failed_ms) < 5000, max(left_ms, excluded.left_ms), "
+        "excluded.left_ms), "
         "failed_ms = excluded.failed_ms, expires_ms = excluded.expires_ms";
 
     if (row->failures == 0)

@@ -100,7 +100,7 @@ def _(host):
     assert host.root.login(alice, **CONSOLE) == "granted", "at the console"
     assert session(host, alice, S9).recorded, "with a key"
     assert host.root.login(alice, rhost=b"", service="sudo", acting_uid=uid) == "granted", "nor the sudo of who came in"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
     assert host.root.login(alice, rhost=NEW) == "INVALID_CREDENTIALS"
 
 

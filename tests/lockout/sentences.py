@@ -156,6 +156,13 @@ class Host:
     def fail(self, name, count, base=0, **more):
         return [self.root.login(name, wrong(base + n), **more) for n in range(count)]
 
+    def lock(self, name, **more):
+        """Nine failures: the pair waits for 16 s, longer than a busy machine takes for what follows."""
+        self.fail(name, 5, **more)
+        for n in range(4):
+            self.step(1 << n)
+            self.fail(name, 1, 5 + n, **more)
+
 
 def sentence(rule, words, settings=(), rules=()):
     return lambda check: _sentences.append((rule, words, check, settings, rules)) or check
