@@ -19,7 +19,7 @@ struct sa_challenge_owner {
     struct sa_bytes name; /* byte for byte */
     const struct sa_source
         *source;             /* on the user socket the caller's uid, through a gateway client and address */
-    struct sa_bytes service; /* PAM's; empty through a gateway */
+    struct sa_bytes service; /* PAM's, or the gateway's name */
     unsigned via;            /* the socket: enum sa_via */
 };
 

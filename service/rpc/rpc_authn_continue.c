@@ -28,18 +28,33 @@ is_void(const struct sa_call *call, const struct rpc_login *login, const struct 
     return memcmp(mac, challenge->hash_mac, sizeof(mac)) != 0;
 }
 
-/* Why an answer is denied before anybody looks at it, and counted nowhere; NULL: it is a guess at a code. */
+/* Why an answer is no guess at a code, and counts nowhere; NULL: it is one. */
 static const char *
-no_guess(const struct sa_call *call, const struct rpc_login *login, const struct sa_challenge *challenge,
-         struct sa_bytes answer)
+no_guess(const struct sa_call *call, const struct sa_challenge *challenge, struct sa_bytes answer)
+{
+    if (sa_factor_strip(answer).len == 0)
+        return "EMPTY_ANSWER";
+    return is_password(call, challenge, answer) ? "ANSWER_IS_PASSWORD" : NULL;
+}
+
+/* Why an answer is denied before anybody looks at it; NULL: it is to be looked at. */
+static const char *
+nothing_proven(const struct sa_call *call, const struct rpc_login *login,
+               const struct sa_challenge *challenge)
 {
     if (challenge->reason != NULL)
         return challenge->reason;
-    if (sa_factor_strip(answer).len == 0)
-        return "EMPTY_ANSWER";
-    if (is_password(call, challenge, answer))
-        return "ANSWER_IS_PASSWORD";
     return is_void(call, login, challenge) ? "CHANGED_MEANWHILE" : NULL;
+}
+
+/* With its record, as a wrong code has one: a slow disk would tell the two apart. */
+static enum sa_status
+deny_unread(struct sa_call *call, const struct rpc_login *login, const char *reason)
+{
+    struct sa_audit record = rpc_login_record(call, login, SA_OUTCOME_DENIED, reason);
+
+    record.detail = "answer=unread";
+    return rpc_hold(call, rpc_denied(call, &record, SA_INVALID_CREDENTIALS));
 }
 
 /* One that was used, or that comes too late, the grant's commit finds out. */
@@ -78,6 +93,25 @@ grant(struct sa_call *call, struct rpc_login *login)
     return SA_OK;
 }
 
+/*
+ * What stands against the login is told to nobody who has not proven all of it: the code is spent with the
+ * denial, and only that commit knows whether a recovery code is one of this person's.
+ */
+static enum sa_status
+deny_proven(struct sa_call *call, struct rpc_login *login)
+{
+    struct sa_audit record = rpc_login_record(call, login, SA_OUTCOME_DENIED, login->reason);
+    const struct sa_login_change change = {.has_factor = true, .factor = login->factor};
+
+    enum sa_status status = sa_store_login(call->authority->store, &change, &record);
+    if (status == SA_NOT_FOUND)
+        return rpc_login_deny_code(call, login, "CODE_USED");
+    call->log_reason = login->reason;
+    if (status != SA_OK || login->verdict != SA_INVALID_CREDENTIALS)
+        rpc_forgive(call);
+    return rpc_hold(call, status == SA_OK ? login->verdict : status);
+}
+
 /* The unit of the source is taken before the code is looked at; with `always` the first step has left it so.
  */
 static enum sa_status
@@ -99,7 +133,7 @@ decide(struct sa_call *call, struct rpc_login *login, const struct sa_challenge 
         return rpc_hold(call, status);
     }
     rpc_login_judge(call, login, true);
-    return rpc_login_is_granted(login) ? grant(call, login) : rpc_login_deny(call, login);
+    return rpc_login_is_granted(login) ? grant(call, login) : deny_proven(call, login);
 }
 
 enum sa_status
@@ -120,8 +154,11 @@ rpc_authn_continue(struct sa_call *call, const Secauth__V1__ContinueAuthenticati
     if (!sa_challenges_redeem(call->authority->challenges, rpc_bytes(request->state), &owner,
                               call->now.boot_ms, &challenge))
         return rpc_turn_away(call, SA_INVALID_CREDENTIALS, "UNKNOWN_CHALLENGE");
-    const char *reason = no_guess(call, login, &challenge, rpc_bytes(request->answer));
+    const char *reason = no_guess(call, &challenge, rpc_bytes(request->answer));
     if (reason != NULL)
         return rpc_turn_away(call, SA_INVALID_CREDENTIALS, reason);
+    reason = nothing_proven(call, login, &challenge);
+    if (reason != NULL)
+        return deny_unread(call, login, reason);
     return decide(call, login, &challenge, rpc_bytes(request->answer));
 }

@@ -63,10 +63,11 @@ rpc_login_take_appended(struct sa_call *call, struct rpc_login *login)
 struct sa_challenge_owner
 rpc_login_owner(const struct sa_call *call, const struct rpc_login *login)
 {
-    return (struct sa_challenge_owner){.name = login->name,
-                                       .source = &call->source,
-                                       .service = sa_bytes_of(login->service),
-                                       .via = call->caller.via};
+    return (struct sa_challenge_owner){
+        .name = login->name,
+        .source = &call->source,
+        .service = sa_bytes_of(login->by_gateway ? call->caller.gateway : login->service),
+        .via = call->caller.via};
 }
 
 void

@@ -5,6 +5,7 @@ factors.py PART [ARGUMENT...]    exits 0 where all is as it shall be
 import base64
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -388,6 +389,21 @@ def always_counts_a_first_step_whatever_its_password_is():
                 granted(answer(root, "tina", asked(root, "tina", rhost=rhost), totp.code(turn), rhost=rhost))
 
 
+def always_answers_alike_however_slow_the_disk():
+    """Syncs take half a second: every answer that was typed waits for one, that to a wrong password too."""
+    totp, times = Totp("tina"), {}
+    totp.arm()
+    with Daemon() as root:
+        for name, password in ("tina", PASSWORD), ("tina", WRONG), ("nobody", WRONG):
+            state = asked(root, name, password, rhost=b"192.0.2.130")
+            pathlib.Path("/run/t/slow").touch()
+            began = time.monotonic()
+            denied(answer(root, name, state, b"000000", rhost=b"192.0.2.130"))
+            times[name, password] = round((time.monotonic() - began) * 1000)
+            pathlib.Path("/run/t/slow").unlink()
+    assert all(500 <= took < 900 for took in times.values()), times
+
+
 # ---- through a gateway ----
 
 APP, TOKENS = {"client_id": "app"}, {"audiences": ["demo"]}
@@ -444,18 +460,21 @@ def a_gateway_carries_the_question_and_the_tokens_come_with_the_answer():
 
 
 def a_gateway_tells_a_shut_account_once_all_is_proven():
-    """With `always`: not before."""
+    """With `always`: not before, and the code that proved it is spent."""
     totp, app = Totp("tina"), {"client": APP, "tokens": TOKENS}
-    totp.arm()
+    totp.arm(recovery=True)
     with Tls() as tls, Daemon() as root:
         must(root.call("User/SetUserActive", name="tina", active=False))
         denied(answer(tls, "tina", asked(tls, "tina", **app), b"000000", **app))
+        denied(answer(tls, "tina", asked(tls, "tina", **app), b"aaaaaa-aaaaaa", **app))  # a recovery code by its looks
+        assert failures("tina") == 2
         denied(answer(tls, "tina", asked(tls, "tina", WRONG, **app), totp.code(), **app))
         denied(answer(tls, "nobody", asked(tls, "nobody", **app), totp.code(), **app))
         denied(answer(tls, "nina", asked(tls, "nina", **app), totp.code(), **app))
         denied(answer(tls, "tina", asked(tls, "tina", **app), totp.code(), **app), "ACCOUNT_DISABLED")
         must(root.call("User/SetUserActive", name="tina", active=True))
-        granted(answer(tls, "tina", asked(tls, "tina", **app), totp.code(), **app))
+        denied(answer(tls, "tina", asked(tls, "tina", **app), totp.code(), **app))
+        granted(answer(tls, "tina", asked(tls, "tina", **app), totp.code(1), **app))
 
 
 run_part()

@@ -2,7 +2,7 @@
 /* A login in two steps: who is asked for a code, what an answer costs, what it grants. */
 #include "service/auth/factor.h"
 #include "service/auth/login.h"
-#include "tests/support/rules_fixture.h"
+#include "tests/support/token_fixture.h"
 
 #define HERE  "203.0.113.5"
 #define THERE "203.0.113.6"
@@ -286,6 +286,117 @@ a_password_that_was_changed_since_voids_the_proof(void **state)
     assert_int_equal(wrong_codes(rig, "ann"), 0);
 }
 
+static void
+with_always_every_answer_that_was_typed_waits_for_a_record(void **state)
+{
+    struct rig *rig = *state;
+    char given[SA_ID_LEN + 1];
+
+    set_rules(rig, "factor who=* factors=always\n");
+    add_enrolled(rig, "ann", 1000);
+    ask(rig, "ann", RIG_PASSWORD, HERE, given);
+    assert_denied(rig, "ann", given, "000000", "WRONG_CODE");
+    rig_assert_recorded(rig, SA_EVENT_LOGIN, SA_OUTCOME_DENIED, "WRONG_CODE");
+    ask(rig, "ann", "a wrong one", HERE, given);
+    rig_set_password(rig, "ann", RIG_PASSWORD); /* a record of something else lies between */
+    assert_denied(rig, "ann", given, code(rig, 0), "WRONG_PASSWORD");
+    rig_assert_recorded(rig, SA_EVENT_LOGIN, SA_OUTCOME_DENIED, "WRONG_PASSWORD");
+    ask(rig, "nobody", "a wrong one", HERE, given);
+    rig_set_password(rig, "ann", RIG_PASSWORD);
+    assert_denied(rig, "nobody", given, code(rig, 0), "UNKNOWN_USER");
+    rig_assert_recorded(rig, SA_EVENT_LOGIN, SA_OUTCOME_DENIED, "UNKNOWN_USER");
+    assert_int_equal(wrong_codes(rig, "ann"), 1);
+}
+
+/* ---- through a gateway ---- */
+
+static enum sa_status
+begin_through(struct rig *rig, const struct rig_ask *ask, char ret_state[SA_ID_LEN + 1])
+{
+    Secauth__V1__BeginAuthenticationRequest request = SECAUTH__V1__BEGIN_AUTHENTICATION_REQUEST__INIT;
+    struct rig_ask said = *ask;
+
+    said.tokens.audiences = said.audiences;
+    request.user = RIG_BYTES("ann");
+    request.password = RIG_BYTES(RIG_PASSWORD);
+    request.client = &said.client;
+    request.tokens = &said.tokens;
+    secauth__v1__begin_authentication_response__init(&asked);
+    enum sa_status status = rig_call(rig, rig_network("203.0.113.9"), "AuthnService/BeginAuthentication",
+                                     &request.base, &asked.base);
+    if (status == SA_OK)
+        snprintf(ret_state, SA_ID_LEN + 1, "%.*s", (int)asked.challenge->state.len,
+                 (const char *)asked.challenge->state.data);
+    return status;
+}
+
+static enum sa_status
+answer_through(struct rig *rig, const struct rig_ask *ask, const char *gateway, const char *state,
+               const char *code)
+{
+    Secauth__V1__ContinueAuthenticationRequest request = SECAUTH__V1__CONTINUE_AUTHENTICATION_REQUEST__INIT;
+    struct sa_caller caller = rig_network("203.0.113.9");
+    struct rig_ask said = *ask;
+
+    snprintf(caller.gateway, sizeof(caller.gateway), "%s", gateway);
+    said.tokens.audiences = said.audiences;
+    request.user = RIG_BYTES("ann");
+    request.state = RIG_BYTES(state);
+    request.answer = RIG_BYTES(code);
+    request.client = &said.client;
+    request.tokens = &said.tokens;
+    secauth__v1__continue_authentication_response__init(&answered);
+    return rig_call(rig, caller, "AuthnService/ContinueAuthentication", &request.base, &answered.base);
+}
+
+static void
+another_gateway_does_not_answer_in_this_ones_place(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_ask app;
+    char given[SA_ID_LEN + 1];
+
+    add_enrolled(rig, "ann", 1000);
+    rig_add_client(rig,
+                   &(struct rig_client){.id = "app", .public = true, .login = true, .audiences = "demo=read"},
+                   NULL);
+    rig_ask(&app, "app", NULL, "demo", NULL);
+    assert_int_equal(begin_through(rig, &app, given), SA_OK);
+    assert_int_equal(answer_through(rig, &app, "other", given, code(rig, 0)), SA_INVALID_CREDENTIALS);
+    assert_string_equal(rig->call.log_reason, "UNKNOWN_CHALLENGE");
+    assert_int_equal(answer_through(rig, &app, "grpc", given, code(rig, 0)), SA_OK);
+}
+
+static void
+what_only_looks_like_a_recovery_code_learns_nothing_of_an_account(void **state)
+{
+    struct rig *rig = *state;
+    struct sa_audit audit = sa_audit(SA_EVENT_RECOVERY_CODES);
+    uint8_t macs[SA_RECOVERY_CODES][SA_MAC_LEN] = {{0}};
+    char recovery[SA_RECOVERY_TEXT_LEN + 1];
+    char given[SA_ID_LEN + 1];
+    struct rig_ask app;
+
+    set_rules(rig, "factor who=* factors=always\ndeny who=*\n");
+    add_enrolled(rig, "ann", 1000);
+    for (unsigned i = 0; i < SA_RECOVERY_CODES; i++)
+        sa_factor_make_recovery(rig->authority, subject_of(rig, "ann"), recovery, macs[i]);
+    assert_int_equal(sa_store_recovery_set(rig->store.store, subject_of(rig, "ann"), NULL,
+                                           (const uint8_t(*)[SA_MAC_LEN])macs, &audit),
+                     SA_OK);
+    rig_add_client(rig,
+                   &(struct rig_client){.id = "app", .public = true, .login = true, .audiences = "demo=read"},
+                   NULL);
+    rig_ask(&app, "app", NULL, "demo", NULL);
+    assert_int_equal(begin_through(rig, &app, given), SA_OK);
+    assert_int_equal(answer_through(rig, &app, "grpc", given, "aaaaaa-aaaaaa"), SA_INVALID_CREDENTIALS);
+    assert_int_equal(wrong_codes(rig, "ann"), 1);
+    assert_int_equal(begin_through(rig, &app, given), SA_OK);
+    assert_int_equal(answer_through(rig, &app, "grpc", given, recovery), SA_DENIED_BY_RULE);
+    assert_int_equal(begin_through(rig, &app, given), SA_OK);
+    assert_int_equal(answer_through(rig, &app, "grpc", given, recovery), SA_INVALID_CREDENTIALS);
+}
+
 /* ---- a guard ---- */
 
 static void
@@ -331,6 +442,9 @@ main(void)
         TEST(the_first_step_replaces_a_weaker_hash_and_the_proof_stands),
         TEST(with_always_no_work_behind_the_question_tells_that_the_password_was_right),
         TEST(a_password_that_was_changed_since_voids_the_proof),
+        TEST(with_always_every_answer_that_was_typed_waits_for_a_record),
+        TEST(another_gateway_does_not_answer_in_this_ones_place),
+        TEST(what_only_looks_like_a_recovery_code_learns_nothing_of_an_account),
         TEST(a_guard_asks_strangers_for_a_code_after_the_password_and_takes_none_behind_it),
     };
 
