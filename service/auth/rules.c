@@ -196,7 +196,8 @@ sa_rules_factors(const struct sa_rules *rules, const struct sa_rule_login *login
         /* A locker may have no way to type a code: a rule must mean it by its service. */
         if (login->is_oneself && rule->services.len == 0)
             continue;
-        bool limits = rule->fresh_s == 0 && rule->factors >= SA_FACTORS_AFTER_PASSWORD;
+        /* fresh= lifts nothing either: what is reported is never known. */
+        bool limits = rule->factors >= SA_FACTORS_AFTER_PASSWORD;
         if (applies(rule, login, limits))
             return (struct sa_factor_verdict){rule->factors, rule->fresh_s, rule->line};
     }

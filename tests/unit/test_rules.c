@@ -286,6 +286,9 @@ a_reported_address_limits_and_never_lifts(void **state)
                          SA_FACTORS_ENROLLED);
         assert_int_equal(factors_of("factor who=* from=10.0.0.0/8 factors=always", asked).factors,
                          SA_FACTORS_ALWAYS);
+        assert_int_equal(
+            factors_of("factor who=* from=10.0.0.0/8 factors=after_password fresh=8h", asked).factors,
+            SA_FACTORS_AFTER_PASSWORD);
     }
     assert_false(access_of(text, (struct asked){.name = "alice", .source = "addr:10.1.2.3"}).denied);
 }
