@@ -11,7 +11,17 @@ sa_call_then(struct sa_call *call, enum sa_lane lane, sa_step step)
 {
     call->next_lane = lane;
     call->next_step = step;
+    call->settles = false;
     return SA_UNSET; /* the last step says */
+}
+
+enum sa_status
+sa_call_settle(struct sa_call *call, enum sa_lane lane, sa_step step)
+{
+    enum sa_status status = sa_call_then(call, lane, step);
+
+    call->settles = true;
+    return status;
 }
 
 enum sa_status

@@ -94,9 +94,10 @@ struct sa_call {
     bool kept;   /* before sa_call_then: on the hash lane a place is kept for it (set for a console) */
     void *state; /* what one step leaves to the next; in the arena */
 
-    /* Set by sa_call_then, sa_call_commit and sa_call_after: */
+    /* Set by sa_call_then, sa_call_settle, sa_call_commit and sa_call_after: */
     sa_step next_step;
     enum sa_lane next_lane;
+    bool settles;             /* next_step does */
     struct sa_work *commit;   /* next_step waits for this part of a commit */
     enum sa_status committed; /* what became of it */
     sa_step after_step;
@@ -107,6 +108,12 @@ struct sa_call {
 /* Go on with `step` on another lane: `return sa_call_then(call, SA_LANE_HASH, step);`. Its status is the
  * call's. */
 enum sa_status sa_call_then(struct sa_call *call, enum sa_lane lane, sa_step step);
+
+/*
+ * The same for a step that settles what this one has taken: it runs after the call's deadline, too, and
+ * however full the lane is. Only where something dear came before it, so that nobody can make many of them.
+ */
+enum sa_status sa_call_settle(struct sa_call *call, enum sa_lane lane, sa_step step);
 
 /*
  * Run this same step once more on its lane, after so many milliseconds: `return sa_call_again(call, 10);`. No

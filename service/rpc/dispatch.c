@@ -145,8 +145,9 @@ submit(struct sa_exchange *exchange)
 {
     exchange->job = (struct sa_job){
         .source = exchange->call.source.text,
-        .deadline_boot_ms = exchange->call.deadline_boot_ms,
+        .deadline_boot_ms = exchange->call.settles ? INT64_MAX : exchange->call.deadline_boot_ms,
         .kept = exchange->call.kept,
+        .settles = exchange->call.settles,
         .run = run_job,
     };
     return sa_lane_submit(exchange->dispatch->lanes[exchange->lane], &exchange->job);
@@ -392,6 +393,7 @@ sa_exchange_end(struct sa_exchange *exchange)
         exchange->lane = call->after_lane == SA_LANE_INLINE ? SA_LANE_STORE : call->after_lane;
         call->deadline_boot_ms = INT64_MAX;
         call->kept = false;
+        call->settles = false;
         if (submit(exchange) == SA_OK)
             return;
     }

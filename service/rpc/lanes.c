@@ -76,7 +76,9 @@ share_of(const struct sa_lane_queue *lane)
 static bool
 has_room(const struct sa_lane_queue *lane, const struct sa_job *job, const struct sa_job *oldest)
 {
-    if (lane->stopping || lane->queued >= lane->options.queue)
+    if (lane->stopping || job->settles)
+        return !lane->stopping;
+    if (lane->queued >= lane->options.queue)
         return false;
     if (lane->options.reserve && !job->kept &&
         lane->queued_ordinary >= lane->options.queue - lane->options.queue / 4)

@@ -17,6 +17,7 @@ struct sa_job {
     const char *source; /* whose turn it takes; lives until the job has run */
     int64_t deadline_boot_ms;
     bool kept;
+    bool settles; /* what was taken elsewhere waits for it: it is taken however full the lane is */
     void (*run)(struct sa_job *job,
                 bool expired); /* on a thread of the lane; expired: answer it, do not work */
 
@@ -50,7 +51,8 @@ SA_DEFINE_OWN(sa_lane_queue, sa_lane_free)
 
 /*
  * Queue a job; it is run exactly once. Any thread, never waits for a job.
- * Returns SA_OK, or SA_OVERLOADED: the queue or the source's share of it is full, or the lane is stopping.
+ * Returns SA_OK, or SA_OVERLOADED: the lane is stopping; or the queue or the source's share of it is full,
+ * and the job settles nothing.
  */
 SA_MUST_CHECK enum sa_status sa_lane_submit(struct sa_lane_queue *lane, struct sa_job *job);
 

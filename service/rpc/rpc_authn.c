@@ -78,7 +78,7 @@ hash(struct sa_call *call)
         return status;
     login->is_tried = true;
     rpc_login_judge(call, login, match);
-    return sa_call_then(call, SA_LANE_STORE, decide);
+    return sa_call_settle(call, SA_LANE_STORE, decide);
 }
 
 /* ---- third step: decide ---- */

@@ -169,7 +169,7 @@ prove(struct sa_call *call)
         return status;
     change->reason = denial(call, change);
     if (change->reason != NULL)
-        return sa_call_then(call, SA_LANE_STORE, deny);
+        return sa_call_settle(call, SA_LANE_STORE, deny);
     rpc_forgive(call);
     sa_lockout_give_back(call->authority->lockout, &change->attempt);
     if (is_too_early(call, change))

@@ -95,4 +95,20 @@ def a_held_denial_keeps_no_worker(floor):
     assert took < 40 * int(floor) / 2
 
 
+def a_guess_counts_though_nobody_waits_for_its_answer():
+    """The time of a call is up while its hash is computed. The guess counts, and keeps nobody out longer than it may."""
+    here = b"203.0.113.99"
+    with Daemon() as root:
+        for number in range(5):
+            origin = {"service": "sshd", "rhost": here}
+            status, _ = root.call("Authn/BeginAuthentication", millis=20, user=b"alice", uid={"id": 2001}, origin=origin,
+                                  password=WRONG + b" %d" % number)
+            assert status == "INVALID_CREDENTIALS", status
+        row, = must(root.call("Lockout/ListLockouts", user=b"alice", source="addr:" + here.decode())).lockouts
+        assert row.failures == 5, row
+        reply = must(root.call("Audit/ListAuditRecords", newest=True, page_size=5, user="alice"))
+        assert [(r.reason, r.source) for r in reply.records] == [("WRONG_PASSWORD", "addr:" + here.decode())] * 5, reply
+        must(begin(root, b"alice", 2001, RIGHT, here))
+
+
 run_part()

@@ -142,6 +142,19 @@ one_source_may_always_hold_a_few(SA_UNUSED void **state)
 }
 
 static void
+what_settles_is_taken_by_a_full_lane(SA_UNUSED void **state)
+{
+    set_up(&stage, 4, false);
+    submit_many(&stage, "a", 4);
+    struct task *task = &stage.tasks[stage.count];
+    assert_int_equal(submit(&stage, "b", false, INT64_MAX), SA_OVERLOADED);
+    task->job.settles = true;
+    assert_int_equal(sa_lane_submit(stage.lane, &task->job), SA_OK);
+    stage.count++;
+    assert_string_equal(run_all(&stage), "abaaa");
+}
+
+static void
 sources_take_turns_whoever_came_first(SA_UNUSED void **state)
 {
     set_up(&stage, 40, false);
@@ -251,6 +264,7 @@ main(void)
         cmocka_unit_test(one_source_may_always_hold_a_few),
         cmocka_unit_test(sources_take_turns_whoever_came_first),
         cmocka_unit_test(a_source_that_comes_back_waits_for_its_turn),
+        cmocka_unit_test(what_settles_is_taken_by_a_full_lane),
         cmocka_unit_test(jobs_of_one_source_run_in_their_order),
         cmocka_unit_test(a_quarter_of_places_and_every_fourth_turn_are_kept),
         cmocka_unit_test(a_job_whose_deadline_has_passed_is_told_so),
