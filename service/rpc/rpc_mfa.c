@@ -50,6 +50,14 @@ rpc_mfa_record(struct sa_call *call, enum sa_outcome outcome, const char *reason
     return record;
 }
 
+/* What was taken goes back. */
+static void
+undo(struct sa_call *call, const struct rpc_mfa *mfa)
+{
+    rpc_forgive(call);
+    sa_lockout_give_back(call->authority->lockout, &mfa->attempt);
+}
+
 enum sa_status
 rpc_mfa_finish(struct sa_call *call, enum sa_status status)
 {
@@ -57,8 +65,7 @@ rpc_mfa_finish(struct sa_call *call, enum sa_status status)
 
     if (!mfa->proves)
         return status;
-    rpc_forgive(call);
-    sa_lockout_give_back(call->authority->lockout, &mfa->attempt);
+    undo(call, mfa);
     return status == SA_OK ? SA_OK : rpc_hold(call, status);
 }
 
@@ -71,21 +78,53 @@ deny(struct sa_call *call)
     return rpc_fail_proof(call, &mfa->attempt, &record, SA_INVALID_CREDENTIALS);
 }
 
+static enum sa_status prove(struct sa_call *call);
+
+/*
+ * The record as it is now: an account that was shut meanwhile changes nothing. Another hash may be the same
+ * password's (a login beside this call replaced a weaker one), so it is proven again.
+ */
+static enum sa_status
+look_again(struct sa_call *call)
+{
+    struct rpc_mfa *mfa = call->state;
+    SA_OWN(sa_user) user = NULL;
+
+    enum sa_status status = sa_store_user_by_subject(call->authority->store, mfa->user->subject, &user);
+    if (status != SA_OK)
+        return rpc_mfa_finish(call, status == SA_NOT_FOUND ? SA_NOT_MANAGED : status);
+    bool other_hash = strcmp(user->hash, mfa->user->hash) != 0;
+    *mfa->user = *user;
+    if (other_hash) {
+        undo(call, mfa);
+        return sa_call_then(call, SA_LANE_HASH, prove);
+    }
+    enum sa_status state = sa_account_state(mfa->user, call->now.wall_ms);
+    if (!sa_account_is_closed(state))
+        return mfa->change(call);
+    mfa->reason = sa_account_reason(state);
+    return deny(call);
+}
+
+static enum sa_status
+decide(struct sa_call *call)
+{
+    struct rpc_mfa *mfa = call->state;
+
+    mfa->attempt.matched = mfa->match;
+    if (mfa->match)
+        return look_again(call);
+    mfa->reason = sa_login_mismatch_reason(mfa->attempt.password);
+    return deny(call);
+}
+
 static enum sa_status
 prove(struct sa_call *call)
 {
     struct rpc_mfa *mfa = call->state;
 
     enum sa_status status = rpc_prove(call, &mfa->attempt, &mfa->match);
-    if (status != SA_OK)
-        return status;
-    enum sa_status state = sa_account_state(mfa->user, call->now.wall_ms);
-    mfa->attempt.matched = mfa->match;
-    if (!mfa->match)
-        mfa->reason = sa_login_mismatch_reason(mfa->attempt.password);
-    else if (sa_account_is_closed(state))
-        mfa->reason = sa_account_reason(state);
-    return sa_call_then(call, SA_LANE_STORE, mfa->reason == NULL ? mfa->change : deny);
+    return status == SA_OK ? sa_call_settle(call, SA_LANE_STORE, decide) : status;
 }
 
 enum sa_status

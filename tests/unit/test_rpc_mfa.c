@@ -311,6 +311,64 @@ what_was_removed_meanwhile_is_not_armed(void **state)
     assert_false(show(rig, "ann").totp);
 }
 
+static void
+change_the_password(struct rig *rig)
+{
+    rig_set_password(rig, "ann", "another of hers");
+}
+
+static void
+rehash(struct rig *rig)
+{
+    static unsigned steps;
+
+    if (steps++ == 1) /* between the proof and the change */
+        rig_set_password(rig, "ann", RIG_PASSWORD);
+}
+
+static void
+disable(struct rig *rig)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_USER_DISABLE);
+
+    audit.outcome = SA_OUTCOME_GRANTED;
+    assert_int_equal(sa_store_user_set_active(rig->store.store, "ann", false, rig->now.wall_ms, &audit),
+                     SA_OK);
+}
+
+static void
+a_password_that_was_changed_meanwhile_proves_nothing(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->between = change_the_password;
+    assert_int_equal(enroll(rig, rig_user(ANN), "", RIG_PASSWORD, ""), SA_INVALID_CREDENTIALS);
+    rig->between = NULL;
+    rig_assert_recorded(rig, SA_EVENT_FACTOR_ENROLL, SA_OUTCOME_DENIED, "WRONG_PASSWORD");
+}
+
+static void
+another_hash_of_the_same_password_is_proven_again(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->between = rehash;
+    assert_int_equal(enroll(rig, rig_user(ANN), "", RIG_PASSWORD, ""), SA_OK);
+    rig->between = NULL;
+    rig_assert_recorded(rig, SA_EVENT_FACTOR_ENROLL, SA_OUTCOME_GRANTED, "");
+}
+
+static void
+who_was_disabled_meanwhile_changes_nothing(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->between = disable;
+    assert_int_equal(enroll(rig, rig_user(ANN), "", RIG_PASSWORD, ""), SA_INVALID_CREDENTIALS);
+    rig->between = NULL;
+    rig_assert_recorded(rig, SA_EVENT_FACTOR_ENROLL, SA_OUTCOME_DENIED, "ACCOUNT_DISABLED");
+}
+
 int
 main(void)
 {
@@ -328,6 +386,9 @@ main(void)
         TEST(recovery_codes_are_the_persons_own),
         TEST(a_key_that_another_enrolment_left_is_not_armed_by_this_ones_code),
         TEST(what_was_removed_meanwhile_is_not_armed),
+        TEST(a_password_that_was_changed_meanwhile_proves_nothing),
+        TEST(another_hash_of_the_same_password_is_proven_again),
+        TEST(who_was_disabled_meanwhile_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
