@@ -78,13 +78,6 @@ expire_between_steps(struct sa_call *call)
 }
 
 static enum sa_status
-expire_before_what_settles(struct sa_call *call)
-{
-    call->deadline_boot_ms = 0;
-    return sa_call_settle(call, SA_LANE_HASH, grant);
-}
-
-static enum sa_status
 come_after(SA_UNUSED struct sa_call *call)
 {
     sem_post(&stage.after);
@@ -123,7 +116,6 @@ static const struct sa_method methods[] = {
     ROW("nonsense", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_INLINE, return_nonsense),
     ROW("steps", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_STORE, first_step),
     ROW("expire", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_STORE, expire_between_steps),
-    ROW("settle", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_STORE, expire_before_what_settles),
     ROW("after", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_STORE, grant_and_come_back),
     ROW("wait", EVERYWHERE, SA_CALLER_ANY, SA_SOURCE_PEER, SA_LANE_HASH, wait_for_it),
 };
@@ -368,13 +360,6 @@ a_next_step_past_the_deadline_is_answered_not_run(SA_UNUSED void **state)
 }
 
 static void
-what_settles_runs_past_the_deadline(SA_UNUSED void **state)
-{
-    assert_int_equal(outcome("settle", &root), SA_OK);
-    assert_int_equal(stage.handled, 1);
-}
-
-static void
 a_step_after_the_answer_runs_once_it_has_left(SA_UNUSED void **state)
 {
     struct sa_exchange *exchange = call("after", &root);
@@ -499,7 +484,6 @@ main(void)
         TEST(failed_proofs_spend_the_bucket_and_nothing_else_does),
         TEST(a_call_goes_from_lane_to_lane),
         TEST(a_next_step_past_the_deadline_is_answered_not_run),
-        TEST(what_settles_runs_past_the_deadline),
         TEST(a_step_after_the_answer_runs_once_it_has_left),
         TEST(a_full_lane_is_overloaded_at_once_with_a_delay),
         TEST(a_closed_dispatch_says_that_it_is_stopping),

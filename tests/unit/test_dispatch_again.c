@@ -10,7 +10,8 @@
 #include "secauth/v1/token.pb-c.h"
 #include "service/rpc/dispatch.h"
 
-/* A step that cannot say yet, in a dispatch of its own; the transport's part is played. */
+/* A step that cannot say yet, and one that settles, in a dispatch of its own; the transport's part is played.
+ */
 static struct {
     struct sa_dispatch *dispatch;
     struct sa_exchange *put_off;
@@ -19,11 +20,23 @@ static struct {
     unsigned runs;
     pthread_t thread; /* of the last run */
     bool never;       /* can it say */
+    bool takes;       /* something, so that the next step settles it; its time is up by then */
 } stage;
 
 static enum sa_status
-ask_again(struct sa_call *call)
+settle(SA_UNUSED struct sa_call *call)
 {
+    stage.runs++;
+    return SA_NOT_FOUND;
+}
+
+static enum sa_status
+begin_it(struct sa_call *call)
+{
+    if (stage.takes) {
+        call->deadline_boot_ms = 0;
+        return sa_call_settle(call, SA_LANE_STORE, settle);
+    }
     stage.thread = pthread_self();
     return ++stage.runs < 3 || stage.never ? sa_call_again(call, 5) : SA_NOT_FOUND;
 }
@@ -37,7 +50,7 @@ static const struct sa_method method = {
     .max_request = 300,
     .request_type = &secauth__v1__revoke_token_request__descriptor,
     .response_type = &secauth__v1__revoke_token_response__descriptor,
-    .handler = ask_again,
+    .handler = begin_it,
 };
 
 static const struct sa_method *
@@ -126,6 +139,17 @@ a_step_that_is_put_off_runs_again_on_its_lane(SA_UNUSED void **state)
     sa_exchange_end(stage.done);
 }
 
+static void
+a_step_that_settles_runs_past_the_deadline(SA_UNUSED void **state)
+{
+    stage.takes = true;
+    begin(8000);
+    sem_wait(&stage.is_back);
+    assert_int_equal(stage.done->answer.status, SA_NOT_FOUND);
+    assert_int_equal(stage.runs, 1);
+    sa_exchange_end(stage.done);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -134,6 +158,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_step_that_is_put_off_past_the_deadline_is_answered_not_run),
         TEST(a_step_that_is_put_off_runs_again_on_its_lane),
+        TEST(a_step_that_settles_runs_past_the_deadline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
