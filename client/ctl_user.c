@@ -158,7 +158,7 @@ sa_ctl_user_show(struct sa_ctl *ctl)
     return result == SA_CTL_OK ? sa_ctl_print_user(ctl, reply) : result;
 }
 
-/* 26 letters and digits that are not taken for one another: 128 bits. */
+/* 26 letters and digits that are not taken for one another: 130 bits. */
 static enum sa_ctl_exit
 generate(struct sa_ctl_secret *ret_password)
 {
