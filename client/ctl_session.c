@@ -48,11 +48,11 @@ enum sa_ctl_exit
 sa_ctl_session_list(struct sa_ctl *ctl)
 {
     Secauth__V1__ListSessionsRequest request = SECAUTH__V1__LIST_SESSIONS_REQUEST__INIT;
-    char *user = NULL, *unused_since = NULL;
+    char *user = NULL, *client = NULL, *source = NULL, *unused_since = NULL;
     int64_t since_s = 0;
     const struct sa_ctl_option options[] = {{"--user", .text = &user},
-                                            {"--client", .text = &request.client_id},
-                                            {"--source", .text = &request.source},
+                                            {"--client", .text = &client},
+                                            {"--source", .text = &source},
                                             {"--unused-since", .text = &unused_since}};
     json_auto_t *rows = NULL;
 
@@ -63,6 +63,10 @@ sa_ctl_session_list(struct sa_ctl *ctl)
         return result;
     if (user != NULL)
         request.user = sa_ctl_text_field(user);
+    if (client != NULL)
+        request.client_id = client;
+    if (source != NULL)
+        request.source = source;
     request.used_before_ms = since_s * 1000;
     request.page_size = PAGE_SIZE;
     result = sa_ctl_list(ctl, SERVICE, "ListSessions", &request.base, &request.page_token, "sessions", &rows);
