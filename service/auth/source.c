@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "service/auth/names.h"
 #include "service/auth/switches.h"
 #include "service/base/log.h"
 
@@ -155,12 +156,11 @@ void
 sa_source_client(const char *client_id, const char *address, int64_t uid, struct sa_source *ret_source)
 {
     struct sa_source at = {.text = ""};
-    char id[SA_CONF_WORD_MAX + 1];
+    bool is_id = client_id[0] == '\0' || sa_name_is_client_id(sa_bytes_of(client_id));
 
     if (address != NULL && address[0] != '\0')
         sa_source_address(address, &at);
     else if (uid >= 0)
         sa_source_uid((uint32_t)uid, &at);
-    sa_escape(sa_bytes_of(client_id), id, sizeof(id));
-    plain(ret_source, "client:%s@%.*s", id, (int)SA_CONF_WORD_MAX + 1, at.text);
+    plain(ret_source, "client:%s@%.*s", is_id ? client_id : "?", (int)SA_CONF_WORD_MAX + 1, at.text);
 }

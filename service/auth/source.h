@@ -43,7 +43,10 @@ void sa_source_uid(uint32_t uid, struct sa_source *ret_source);
 /* A service that may check other people (sa_rules_service_uid), and where it says that they are. */
 void sa_source_service_uid(uint32_t uid, struct sa_bytes rhost, struct sa_source *ret_source);
 
-/* A client, with the address that a gateway reported or the uid that the kernel did; "" and -1 are absent. */
+/*
+ * A client, with the address that a gateway reported or the uid that the kernel did; "" and -1 are absent.
+ * The id is only claimed: one that breaks the rule is `?`.
+ */
 void sa_source_client(const char *client_id, const char *address, int64_t uid, struct sa_source *ret_source);
 
 /* A caller through a network gateway, by its address. */

@@ -107,8 +107,13 @@ a_client_is_charged_with_where_it_is(void **state)
     assert_string_equal(source.text, "client:svc@net64:2001:db8::");
     sa_source_client("svc", "", 1000, &source);
     assert_string_equal(source.text, "client:svc@uid:1000");
+    sa_source_client("", "203.0.113.5", -1, &source);
+    assert_string_equal(source.text, "client:@addr:203.0.113.5");
+    /* What cannot be an id does not say where it is, nor is it somebody else each time. */
+    sa_source_client("x@addr:10.0.0.1", "203.0.113.5", -1, &source);
+    assert_string_equal(source.text, "client:?@addr:203.0.113.5");
     sa_source_client("a b\n", "", -1, &source);
-    assert_string_equal(source.text, "client:a\\x20b\\x0a@");
+    assert_string_equal(source.text, "client:?@");
     sa_source_address("::ffff:203.0.113.5", &source);
     assert_string_equal(source.text, "addr:203.0.113.5");
 }
