@@ -84,7 +84,8 @@ compare_slots(const void *left, const void *right)
     return order != 0 ? order : a->serial < b->serial ? -1 : 1;
 }
 
-/* Of a full table: the oldest of the source that holds the most. */
+/* Of a full table: the oldest of the source that holds the most; of several such sources, the oldest of all.
+ */
 static struct slot *
 oldest_of_greediest(struct sa_challenges *challenges)
 {
@@ -98,10 +99,11 @@ oldest_of_greediest(struct sa_challenges *challenges)
     for (size_t first = 0, i = 0; i < SA_CHALLENGES_MAX; i++) {
         if (memcmp(slots[i]->owner.source, slots[first]->owner.source, SA_SHA256_LEN) != 0)
             first = i;
-        if (i - first + 1 > most) {
-            most = i - first + 1;
-            best = first;
-        }
+        size_t count = i - first + 1;
+        if (count < most || (count == most && slots[first]->serial > slots[best]->serial))
+            continue;
+        most = count;
+        best = first;
     }
     return slots[best];
 }

@@ -149,6 +149,30 @@ in_a_full_table_the_source_that_holds_the_most_loses_its_oldest(void **state)
     assert_true(redeem(challenges, given, &bob, START_MS + 1));
 }
 
+/* Else whoever can choose sources chooses whose question goes next. */
+static void
+where_all_hold_as_much_the_oldest_goes(void **state)
+{
+    SA_OWN(sa_challenges) challenges = sa_challenges_new();
+    static char states[SA_CHALLENGES_MAX + 2][SA_ID_LEN + 1];
+    struct sa_source source = {.text = ""};
+    unsigned left = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < SA_CHALLENGES_MAX + 2; i++) {
+        snprintf(source.text, sizeof(source.text), "addr:%u", i);
+        issue(challenges, "ann", &source, START_MS, states[i]);
+    }
+    for (unsigned i = 0; i < SA_CHALLENGES_MAX + 2; i++) {
+        snprintf(source.text, sizeof(source.text), "addr:%u", i);
+        const struct sa_challenge_owner ann = owner_of("ann", &source);
+        bool is_there = redeem(challenges, states[i], &ann, START_MS);
+        left += is_there ? 1 : 0;
+        assert_int_equal(is_there, i >= 2);
+    }
+    assert_int_equal(left, SA_CHALLENGES_MAX);
+}
+
 static void
 a_rehash_of_the_same_password_voids_no_proof(void **state)
 {
@@ -177,6 +201,7 @@ main(void)
         cmocka_unit_test(it_lives_for_two_minutes),
         cmocka_unit_test(a_fifth_of_a_name_from_a_source_costs_the_first_whatever_the_service),
         cmocka_unit_test(in_a_full_table_the_source_that_holds_the_most_loses_its_oldest),
+        cmocka_unit_test(where_all_hold_as_much_the_oldest_goes),
         cmocka_unit_test(a_rehash_of_the_same_password_voids_no_proof),
     };
 
