@@ -1,6 +1,9 @@
 """Whether a caller can tell one denial from another by its time; run as root in the private host of no_telling.test.
 
+The socket is root's, as for sshd, or with SA_DOOR=user that of everybody, for a service's uid.
+
 no_telling.py people                     one person of every kind
+no_telling.py wait                       from 16 sources one of them waits, from now on
 no_telling.py tell SAMPLES equal|apart   SAMPLES interleaved denials of each kind, 16 in flight from 16 sources; `equal`
                                          fails where the times tell the kinds apart, `apart` where they do not
 no_telling.py always SAMPLES equal|apart the same of both steps where a code is asked of every name, 8 in flight
@@ -27,6 +30,7 @@ from wire import *  # noqa: E402,F403
 
 RIGHT, WRONG = b"the right password", b"a wrong password"
 IN_FLIGHT = 16
+SERVICE_UID = 33
 THRESHOLD, THRESHOLD_OF_THREE = 30.86, 23.03  # chi squared, 5 and 2 degrees of freedom, 1 in 100,000
 KINDS = {
     "an unknown name": (b"nobody-here", None, WRONG),
@@ -38,17 +42,25 @@ KINDS = {
 }
 
 
+def door():
+    return Daemon(USER_SOCKET, uid=SERVICE_UID) if os.environ.get("SA_DOOR") == "user" else Daemon()
+
+
 def people():
     with Daemon() as root:
         for name, uid, more in (("alice", 2001, {}), ("wait", 2005, {}), ("dora", 2010, {}),
                                 ("eric", 2011, {"not_after": 1000})):
             must(root.call("User/CreateUser", user={"name": name, "uid": {"id": uid}, "active": True, **more}, password=RIGHT))
         must(root.call("User/SetUserActive", name="dora", active=False))
-        for i in range(8):  # beyond what is free: from now on these pairs wait
-            kinds = [root.send("Authn/BeginAuthentication", **request(KINDS["a pair that waits"], source, b"%d" % i))
+
+
+def wait():
+    with door() as caller:
+        for i in range(8):  # beyond what is free
+            kinds = [caller.send("Authn/BeginAuthentication", **request(KINDS["a pair that waits"], source, b"%d" % i))
                      for source in range(IN_FLIGHT)]
             for kind in kinds:
-                root.receive(kind)
+                caller.receive(kind)
 
 
 def request(kind, source, more=b""):
@@ -75,7 +87,7 @@ def sample(count):
         daemon.now = (kind, time.monotonic(), source)
 
     for source in range(IN_FLIGHT):
-        daemon = Daemon()
+        daemon = door()
         selector.register(daemon.socket, selectors.EVENT_READ, daemon)
         send(daemon, source)
     open_calls = IN_FLIGHT
