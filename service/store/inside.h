@@ -125,7 +125,8 @@ struct sa_managed {
     size_t room;
 };
 
-SA_MUST_CHECK enum sa_status sa_managed_load(struct sa_managed *managed, struct sa_sql *sql);
+SA_MUST_CHECK enum sa_status sa_managed_load(struct sa_managed *managed, struct sa_sql *sql,
+                                             const char **ret_why);
 /* Before the commit: room in memory for the batch's uids, and the file with them. SA_OK, SA_NO_MEMORY,
  * SA_STORAGE. */
 SA_MUST_CHECK enum sa_status sa_managed_prepare(struct sa_managed *managed, const struct sa_work *batch);

@@ -206,11 +206,12 @@ sa_managed_undo(struct sa_managed *managed, const struct sa_work *batch)
 }
 
 enum sa_status
-sa_managed_load(struct sa_managed *managed, struct sa_sql *sql)
+sa_managed_load(struct sa_managed *managed, struct sa_sql *sql, const char **ret_why)
 {
     static const char ALL[] = "SELECT uid FROM users ORDER BY uid";
     enum sa_status status;
 
+    *ret_why = "the users in the store cannot be read" SA_STORE_ADVICE;
     SA_QUERY(query, sql, ALL);
     while ((status = sa_query_step(&query)) == SA_OK) {
         status = make_room(managed, 1);
@@ -218,5 +219,8 @@ sa_managed_load(struct sa_managed *managed, struct sa_sql *sql)
             return status;
         insert(managed, (uint32_t)sa_get_int(&query));
     }
-    return status == SA_NOT_FOUND ? write_file(managed) : status;
+    if (status != SA_NOT_FOUND)
+        return status == SA_STORAGE ? SA_INTERNAL : status;
+    *ret_why = "the list of managed uids cannot be written";
+    return write_file(managed);
 }

@@ -120,8 +120,7 @@ open_all(struct sa_store *store, const struct sa_store_options *options, const c
         status = check_audit(store, ret_why);
     if (status != SA_OK)
         return status;
-    *ret_why = "the list of managed uids cannot be written";
-    status = sa_managed_load(&store->managed, store->writer.sql);
+    status = sa_managed_load(&store->managed, store->writer.sql, ret_why);
     if (status == SA_STORAGE && sa_disk_stage(store) != SA_DISK_NORMAL)
         status = SA_OK; /* it is in memory, and the file is what it was when a change was last possible */
     if (status != SA_OK)
