@@ -160,6 +160,7 @@ a_message_keeps_the_names_of_the_contract(SA_UNUSED void **state)
     client.audiences = audiences;
     client.grace = &grace;
     client.created_ms = 1798675200123;
+    client.active = true;
     reply.client = &client;
     reply.secret = BYTES("sac1_x");
     json_auto_t *made = sa_ctl_json(&reply.base);
@@ -169,7 +170,7 @@ a_message_keeps_the_names_of_the_contract(SA_UNUSED void **state)
         "\"refresh_token\"], \"login\": false, \"audiences_owned\": [], \"audiences\": [{\"audience\": "
         "\"demo\","
         "\"scopes\": [\"read\", \"write\"], \"group\": \"\"}], \"access_ttl_seconds\": 0, \"grace\": 0,"
-        "\"created_ms\": 1798675200123}, \"secret\": \"sac1_x\"}",
+        "\"created_ms\": 1798675200123, \"active\": true}, \"secret\": \"sac1_x\"}",
         0, NULL);
     assert_non_null(wanted);
     assert_true(json_equal(made, wanted));
