@@ -133,24 +133,11 @@ prepare(struct changing *keys, int64_t active_ms, struct sa_audit *record)
     return commit(keys, NULL, record, SA_EVENT_KEY_PREPARE);
 }
 
-/* The key that signed until now, as against the one that is due. */
-static unsigned
-retiring(const struct changing *keys, unsigned row)
-{
-    unsigned before = SA_KEY_NONE;
-
-    for (unsigned i = 0; i < keys->count; i++)
-        if (i != row && keys->rows[i].retire_ms != 0 &&
-            (before == SA_KEY_NONE || keys->rows[i].active_ms > keys->rows[before].active_ms))
-            before = i;
-    return before;
-}
-
 static enum sa_status
 begin(struct changing *keys, unsigned row, struct sa_audit *record)
 {
     snprintf(keys->detail, sizeof(keys->detail), "kid=%s retired=%s", kid_of(keys, row),
-             kid_of(keys, retiring(keys, row)));
+             kid_of(keys, sa_key_before(keys->rows, keys->count, row)));
     sa_key_begin(keys->rows, keys->count, row, keys->rows[row].active_ms, &keys->plan, keys->now_ms);
     return commit(keys, NULL, record, SA_EVENT_KEY_BEGIN);
 }

@@ -30,6 +30,18 @@ sa_key_signer(const struct sa_key_row *rows, unsigned count, int64_t now_ms)
     return latest != SA_KEY_NONE ? latest : first;
 }
 
+unsigned
+sa_key_before(const struct sa_key_row *rows, unsigned count, unsigned row)
+{
+    unsigned before = SA_KEY_NONE;
+
+    for (unsigned i = 0; i < count; i++)
+        if (i != row && has_begun(&rows[i]) &&
+            (before == SA_KEY_NONE || rows[i].active_ms > rows[before].active_ms))
+            before = i;
+    return before;
+}
+
 static bool
 is_prepared(const struct sa_key_row *rows, unsigned signer, unsigned row)
 {
@@ -200,12 +212,8 @@ void
 sa_key_begin(struct sa_key_row *rows, unsigned count, unsigned row, int64_t from_ms,
              const struct sa_key_plan *plan, int64_t now_ms)
 {
-    unsigned before = SA_KEY_NONE;
+    unsigned before = sa_key_before(rows, count, row);
 
-    for (unsigned i = 0; i < count; i++)
-        if (i != row && has_begun(&rows[i]) &&
-            (before == SA_KEY_NONE || rows[i].active_ms > rows[before].active_ms))
-            before = i;
     if (before != SA_KEY_NONE) {
         /* A clock that went back does not put the successor in front of whom it succeeds. */
         from_ms = MAX(from_ms, rows[before].active_ms + 1);

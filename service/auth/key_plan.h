@@ -41,6 +41,9 @@ struct sa_key_step {
  */
 unsigned sa_key_signer(const struct sa_key_row *rows, unsigned count, int64_t now_ms);
 
+/* Who signed last apart from a row: the latest of the others that has begun; SA_KEY_NONE where none has. */
+unsigned sa_key_before(const struct sa_key_row *rows, unsigned count, unsigned row);
+
 enum sa_key_state sa_key_state(const struct sa_key_row *rows, unsigned count, unsigned row, int64_t now_ms);
 
 /* From when on every verifier has a prepared key. */
