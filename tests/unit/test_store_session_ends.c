@@ -5,33 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/support/store_fixture.h"
-
-struct scene {
-    struct fixture *fixture;
-    struct sa_store *store;
-    char subject[SA_ID_LEN + 1];
-    uint32_t client;
-};
-
-static struct scene
-begin(void **state)
-{
-    struct scene scene = {.fixture = *state};
-
-    scene.store = scene.fixture->store;
-    assert_int_equal(fixture_add_user(*state, "ann", 1000, scene.subject), SA_OK);
-    assert_int_equal(fixture_add_client(*state, "app", &scene.client), SA_OK);
-    return scene;
-}
-
-static enum sa_status
-end(struct scene *scene, const char *id)
-{
-    struct sa_audit audit = sa_audit(SA_EVENT_SESSION_REVOKE);
-
-    return sa_store_session_end(scene->store, id, FIXTURE_NOW_MS, &audit);
-}
+#include "tests/support/session_scene.h"
 
 static bool
 is_live(struct scene *scene, const char *id)
