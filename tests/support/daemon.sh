@@ -93,8 +93,14 @@ stop_pid() {
     wait "$1"
 }
 
+# A killed process whose first thread is a zombie has not ended while others of its threads still hold its sockets.
 process_ended() {
-    [ ! -e "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status"
+    [ ! -e "/proc/$1" ] || { grep -q '^State:[[:space:]]*Z' "/proc/$1/status" && only_thread "$1"; }
+}
+
+only_thread() {
+    local threads=("/proc/$1/task"/*)
+    [ "${#threads[@]}" -le 1 ]
 }
 
 start_gateway_local() {
