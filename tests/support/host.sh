@@ -140,9 +140,15 @@ as() {
         BUILD="$BUILD" ANSWERS="${ANSWERS:-}" ${SHELLCMD:+SHELLCMD="$SHELLCMD"} "$@"
 }
 
+# Several may want it at once: nobody sees half of it, or finds it in the way.
+host_pty_script() {
+    local new=/run/t/pty.exp.$BASHPID
+    [ -e /run/t/pty.exp ] || { install -D -m 0755 tests/support/pty.exp "$new" && mv "$new" /run/t/pty.exp; }
+}
+
 on_pty() {
     local user=$1 answers=$2
     shift 2
-    install -D -m 0755 tests/support/pty.exp /run/t/pty.exp
+    host_pty_script
     ANSWERS=$answers as "$user" /run/t/pty.exp "$@"
 }
