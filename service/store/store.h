@@ -259,7 +259,17 @@ SA_MUST_CHECK enum sa_status sa_store_user_delete(struct sa_store *store, const 
 /* ---- clients ---- */
 
 enum sa_client_kind { SA_CLIENT_CONFIDENTIAL = 1, SA_CLIENT_PUBLIC = 2, SA_CLIENT_HOST = 3 };
-enum sa_client_grant { SA_GRANT_CLIENT_CREDENTIALS = 1, SA_GRANT_REFRESH = 2 }; /* bits */
+enum sa_client_grant {
+    SA_GRANT_CLIENT_CREDENTIALS = 1,
+    SA_GRANT_REFRESH = 2,
+    SA_GRANT_EXCHANGE = 4,
+}; /* bits */
+
+#define SA_CLIENT_SECRETS      2u /* that live at once, for overlap */
+#define SA_CLIENT_CERTIFICATES 2u
+#define SA_CLIENT_JWKS_MAX     4096u
+#define SA_CLIENT_EXCHANGES    16u
+#define SA_UNIT_MAX            255u
 
 struct sa_client_audience {
     char audience[SA_JWT_AUDIENCE_MAX + 1];

@@ -223,5 +223,8 @@ static const char THIRD[] = "ALTER TABLE clients ADD COLUMN active INTEGER NOT N
 
                             "PRAGMA user_version = 3;";
 
-const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}, {THIRD}};
+/* Clients that prove themselves in other ways, what tells verifiers of a revocation, gateways by number. */
+static const char FOURTH[] = "PRAGMA user_version = 4;";
+
+const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}, {THIRD}, {FOURTH}};
 const unsigned sa_migration_count = SA_COUNT(sa_migrations);
