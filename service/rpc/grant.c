@@ -2,11 +2,11 @@
  * Grants of tokens: what IssueToken, RefreshToken, IssueAttestedToken and a login through a gateway have
  * in common.
  */
+#include "service/rpc/grant.h"
+
 #include "service/auth/client.h"
 #include "service/auth/inside.h"
 #include "service/auth/scope.h"
-#include "service/auth/token.h"
-#include "service/rpc/shared.h"
 
 #define SCOPE_RULE "at most 1,024 bytes"
 
@@ -91,4 +91,44 @@ rpc_authenticate_client(struct sa_call *call, const Secauth__V1__ClientAuth *aut
     record.client_id = rpc_escaped(call, sa_bytes(auth->client_id, len));
     call->counts_against_source = true;
     return rpc_denied(call, &record, status);
+}
+
+enum sa_status
+rpc_grant_refuse(struct sa_call *call, struct sa_audit *record, enum sa_status status)
+{
+    if (status != SA_INVALID_SCOPE && status != SA_INVALID_TARGET && status != SA_UNAUTHORIZED_CLIENT &&
+        status != SA_SESSION_INVALID && status != SA_INVALID_GRANT)
+        return status;
+    record->outcome = SA_OUTCOME_DENIED;
+    if (record->reason == NULL)
+        record->reason = sa_status_row(status)->reason;
+    return rpc_denied(call, record, status);
+}
+
+enum sa_status
+rpc_grant_prepare(struct sa_call *call, const struct sa_token_subject *subject,
+                  const struct sa_granted *granted, struct sa_audit *record,
+                  Secauth__V1__TokenGrant **ret_grant)
+{
+    struct sa_token token;
+
+    enum sa_status status = sa_token_mint(call->authority, subject, granted, call->now.wall_ms, &token);
+    if (status == SA_OK)
+        status = rpc_put_grant(call, &token, granted, ret_grant);
+    if (status == SA_OK && subject->session != NULL &&
+        !rpc_put_text(call, subject->session->id, &(*ret_grant)->session_id))
+        status = SA_NO_MEMORY;
+    if (status == SA_OK)
+        record->detail = rpc_grant_detail(call, &token, granted);
+    sa_wipe(&token, sizeof(token));
+    return status;
+}
+
+void
+rpc_grant_audit_session(struct sa_audit *record, const struct sa_session *session)
+{
+    record->user = session->user;
+    record->subject = session->subject;
+    record->client_id = session->client_id;
+    record->session_id = session->id;
 }

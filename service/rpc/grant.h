@@ -1,0 +1,23 @@
+/* What the grants of TokenService do alike. A token is signed before the commit and leaves after it. */
+#ifndef SA_RPC_GRANT_H
+#define SA_RPC_GRANT_H
+
+#include "service/auth/token.h"
+#include "service/rpc/shared.h"
+
+/*
+ * A request that an authenticated client or a session may not make: recorded under the reason that its record
+ * has, else under the status's own name.
+ */
+SA_MUST_CHECK enum sa_status rpc_grant_refuse(struct sa_call *call, struct sa_audit *record,
+                                              enum sa_status status);
+
+/* Sign, fill in the reply, complete the record: all but the commit. */
+SA_MUST_CHECK enum sa_status rpc_grant_prepare(struct sa_call *call, const struct sa_token_subject *subject,
+                                               const struct sa_granted *granted, struct sa_audit *record,
+                                               Secauth__V1__TokenGrant **ret_grant);
+
+/* Say whose session it is. The session outlives the record. */
+void rpc_grant_audit_session(struct sa_audit *record, const struct sa_session *session);
+
+#endif
