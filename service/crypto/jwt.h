@@ -52,6 +52,13 @@ const char *sa_signing_key_pem(const struct sa_signing_key *key);
  */
 char *sa_jwks(struct sa_signing_key *const *keys, unsigned count);
 
+/* What a token is bound to (`cnf`, RFC 7800 section 3.1); both "": nothing, whoever bears it may use it. */
+struct sa_binding {
+    char x5t[SA_KID_LEN +
+             1]; /* `x5t#S256`: base64url of SHA-256 of a certificate's DER (RFC 8705 section 3.1) */
+    char jkt[SA_KID_LEN + 1]; /* `jkt`: RFC 7638 thumbprint of a DPoP key (RFC 9449 section 6.1) */
+};
+
 /* What a token says. Strings are terminated; "" and 0 are absent. */
 struct sa_claims {
     char iss[256];

@@ -42,6 +42,8 @@ struct sa_caller {
     bool administrator; /* root, or in the administrators' group: standing at least SA_CALLER_ADMIN */
     char gateway[SA_CONF_WORD_MAX + 1]; /* "" for none */
     char address[46];                   /* network gateways: the reported address */
+    bool has_certificate;               /* network gateways: the peer has shown one, and it is good */
+    uint8_t certificate[SA_SHA256_LEN]; /* SHA-256 of its DER */
 };
 
 enum sa_lane { SA_LANE_INLINE, SA_LANE_STORE, SA_LANE_HASH, SA_LANES };

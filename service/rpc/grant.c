@@ -72,7 +72,7 @@ rpc_grant_detail(struct sa_call *call, const struct sa_token *token, const struc
 
 enum sa_status
 rpc_authenticate_client(struct sa_call *call, const Secauth__V1__ClientAuth *auth,
-                        struct sa_client **ret_client)
+                        struct sa_client **ret_client, struct sa_binding *ret_binding)
 {
     struct sa_client_proof proof = {.client_id = ""};
 
@@ -84,6 +84,8 @@ rpc_authenticate_client(struct sa_call *call, const Secauth__V1__ClientAuth *aut
     if (proof.secret.len > SA_CLIENT_SECRET_MAX)
         return sa_call_refuse(call, "client.secret", "at most 128 bytes");
     enum sa_status status = sa_client_authenticate(call->authority, &proof, ret_client);
+    if (status == SA_OK && ret_binding != NULL)
+        *ret_binding = (struct sa_binding){.jkt = ""};
     if (status != SA_INVALID_CLIENT)
         return status;
     struct sa_audit record = sa_call_audit(call, SA_EVENT_CLIENT_AUTH, SA_OUTCOME_DENIED, "INVALID_CLIENT");

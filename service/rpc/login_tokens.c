@@ -19,7 +19,7 @@ rpc_login_check_client(struct sa_call *call, const Secauth__V1__ClientAuth *auth
         return sa_call_refuse(call, "tokens", "what the client asks for; required through a gateway");
     enum sa_status status = rpc_read_tokens(call, tokens, &request);
     if (status == SA_OK)
-        status = rpc_authenticate_client(call, auth, &client);
+        status = rpc_authenticate_client(call, auth, &client, NULL);
     if (status != SA_OK)
         return status;
     if (client->kind != SA_CLIENT_PUBLIC || !client->login)

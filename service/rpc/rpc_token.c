@@ -28,7 +28,7 @@ rpc_token_issue(struct sa_call *call, const Secauth__V1__IssueTokenRequest *requ
 
     enum sa_status status = rpc_read_tokens(call, request->tokens, &wanted);
     if (status == SA_OK)
-        status = rpc_authenticate_client(call, request->client, &client);
+        status = rpc_authenticate_client(call, request->client, &client, NULL);
     if (status != SA_OK)
         return status;
     record.client_id = request->client->client_id;

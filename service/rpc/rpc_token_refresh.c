@@ -134,7 +134,7 @@ rpc_token_refresh(struct sa_call *call, const Secauth__V1__RefreshTokenRequest *
     if (status == SA_OK)
         status = read_presented(call, rpc_bytes(request->refresh_token), &refreshing->presented);
     if (status == SA_OK)
-        status = rpc_authenticate_client(call, request->client, &client);
+        status = rpc_authenticate_client(call, request->client, &client, NULL);
     if (status == SA_OK && !sa_client_may(client, SA_GRANT_REFRESH))
         status = SA_UNAUTHORIZED_CLIENT;
     if (status != SA_OK)

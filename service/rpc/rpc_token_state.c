@@ -134,7 +134,7 @@ identify(struct sa_call *call, const Secauth__V1__ClientAuth *auth, struct sa_cl
 
     if (auth == NULL && call->caller.administrator)
         return SA_OK;
-    enum sa_status status = rpc_authenticate_client(call, auth, &client);
+    enum sa_status status = rpc_authenticate_client(call, auth, &client, NULL);
     if (status == SA_OK && client->kind != SA_CLIENT_CONFIDENTIAL)
         return SA_INVALID_CLIENT;
     if (status == SA_OK)
@@ -220,7 +220,7 @@ rpc_token_revoke(struct sa_call *call, const Secauth__V1__RevokeTokenRequest *re
 
     if (text.len > TOKEN_MAX)
         return sa_call_refuse(call, "token", TOKEN_RULE);
-    enum sa_status status = rpc_authenticate_client(call, request->client, &client);
+    enum sa_status status = rpc_authenticate_client(call, request->client, &client, NULL);
     if (status != SA_OK)
         return status;
     record.client_id = client->id;

@@ -77,11 +77,21 @@ const char *rpc_grant_detail(struct sa_call *call, const struct sa_token *token,
                              const struct sa_granted *granted);
 
 /*
- * Authenticate the client of a token request; a failure counts against the source and is recorded.
- * SA_OK; SA_INVALID_ARGUMENT (no client, a secret over its bound); SA_INVALID_CLIENT.
+ * Authenticate the client of a request, by whatever it proves itself; a failure counts against the source and
+ * is recorded.
+ *
+ *   ret_client   the caller owns it. Through an API key it is the client as the key has it: its audiences,
+ *                scopes and exchanges are those that both allow, so that a grant looks at the client alone.
+ *   ret_binding  what every token of this call is bound to, and a session that begins with it; a session that
+ *                is bound goes on with the same binding only. NULL: the call hands out no token, and a DPoP
+ *                proof is neither asked for nor looked at.
+ *
+ * SA_OK; SA_INVALID_ARGUMENT (no client, a proof over its bound); SA_INVALID_CLIENT; SA_INVALID_DPOP_PROOF;
+ * SA_OVERLOADED where the proofs that were seen fill their table.
  */
 SA_MUST_CHECK enum sa_status rpc_authenticate_client(struct sa_call *call,
                                                      const Secauth__V1__ClientAuth *auth,
-                                                     struct sa_client **ret_client);
+                                                     struct sa_client **ret_client,
+                                                     struct sa_binding *ret_binding);
 
 #endif

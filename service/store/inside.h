@@ -242,7 +242,8 @@ SA_MUST_CHECK enum sa_status sa_sessions_end_over_limit(struct sa_sql *sql, cons
 #define SA_SESSION_COLUMNS                                                                                   \
     "s.id, s.kind, s.subject, s.user, s.uid, s.client_id, s.client_row, s.service, s.source, s.tty, "        \
     "s.leader_pid, s.leader_start, s.boot_id, s.audit_session, s.created_ms, s.last_used_ms, s.idle_ms, "    \
-    "s.expires_ms, s.auth_time_s, s.amr, s.acr, s.audiences, s.scope, s.rotates, s.grace_s, s.generation"
+    "s.expires_ms, s.auth_time_s, s.amr, s.acr, s.audiences, s.scope, s.rotates, s.grace_s, s.generation, "  \
+    "s.cnf_x5t, s.cnf_jkt"
 
 /* Where sessions come from that are live at ?1; they come first in the join, whatever the planner thinks. */
 #define SA_SESSION_LIVE                                                                                      \

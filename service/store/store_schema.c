@@ -224,7 +224,10 @@ static const char THIRD[] = "ALTER TABLE clients ADD COLUMN active INTEGER NOT N
                             "PRAGMA user_version = 3;";
 
 /* Clients that prove themselves in other ways, what tells verifiers of a revocation, gateways by number. */
-static const char FOURTH[] = "PRAGMA user_version = 4;";
+static const char FOURTH[] = "ALTER TABLE sessions ADD COLUMN cnf_x5t TEXT NOT NULL DEFAULT '';"
+                             "ALTER TABLE sessions ADD COLUMN cnf_jkt TEXT NOT NULL DEFAULT '';"
+
+                             "PRAGMA user_version = 4;";
 
 const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}, {THIRD}, {FOURTH}};
 const unsigned sa_migration_count = SA_COUNT(sa_migrations);

@@ -41,7 +41,8 @@ struct sa_session {
     char scope[SA_SCOPE_LIST_MAX + 1];
     bool rotates;
     uint32_t grace_s;
-    uint32_t generation; /* 1 for the first token */
+    uint32_t generation;       /* 1 for the first token */
+    struct sa_binding binding; /* its refresh token needs a proof by the same key; "": none */
     /* When it begins: how many live ones its user may have, itself among them; 0: any number. Not kept. */
     uint32_t user_limit;
 };

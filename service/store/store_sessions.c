@@ -66,6 +66,8 @@ sa_session_read(struct sa_query *query, struct sa_session *session)
     session->rotates = sa_get_int(query) != 0;
     session->grace_s = (uint32_t)sa_get_int(query);
     session->generation = (uint32_t)sa_get_int(query);
+    sa_get_text(query, session->binding.x5t, sizeof(session->binding.x5t));
+    sa_get_text(query, session->binding.jkt, sizeof(session->binding.jkt));
 }
 
 /* ---- begin ---- */
@@ -96,8 +98,9 @@ open_session(struct sa_sql *sql, struct sa_work *work)
     static const char INSERT[] =
         "INSERT INTO sessions (id, kind, subject, user, uid, client_id, client_row, service, source, tty, "
         "leader_pid, leader_start, boot_id, audit_session, created_ms, last_used_ms, idle_ms, expires_ms, "
-        "auth_time_s, amr, acr, audiences, scope, rotates, grace_s, generation, handle_mac) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        "auth_time_s, amr, acr, audiences, scope, rotates, grace_s, generation, cnf_x5t, cnf_jkt, "
+        "handle_mac) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     struct opening *opening = work->context;
     const struct sa_session *session = opening->session;
     char audiences[SA_JWT_AUDIENCES * (SA_JWT_AUDIENCE_MAX + 1) + 1];
@@ -139,6 +142,8 @@ open_session(struct sa_sql *sql, struct sa_work *work)
     sa_put_int(&query, session->rotates);
     sa_put_int(&query, session->grace_s);
     sa_put_int(&query, session->generation);
+    sa_put_text(&query, session->binding.x5t);
+    sa_put_text(&query, session->binding.jkt);
     if (opening->handle_mac == NULL)
         sa_put_null(&query);
     else
