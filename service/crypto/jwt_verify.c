@@ -1,81 +1,9 @@
 #include "service/crypto/jwt.h"
 
-#include <jansson.h>
 #include <stdio.h>
 
+#include "service/crypto/jose.h"
 #include "service/crypto/signing_key.h"
-
-struct parts {
-    struct sa_bytes header;
-    struct sa_bytes claims;
-    struct sa_bytes signature;
-    struct sa_bytes signed_part; /* header, dot, claims */
-};
-
-/* RFC 7515 section 7.1: three parts, two dots. */
-static bool
-split(struct sa_bytes token, struct parts *ret_parts)
-{
-    if (token.len == 0 || token.len > SA_JWT_MAX)
-        return false;
-    const uint8_t *end = token.data + token.len;
-    const uint8_t *dot1 = memchr(token.data, '.', token.len);
-    const uint8_t *dot2 = dot1 == NULL ? NULL : memchr(dot1 + 1, '.', (size_t)(end - dot1 - 1));
-    if (dot2 == NULL || memchr(dot2 + 1, '.', (size_t)(end - dot2 - 1)) != NULL)
-        return false;
-    ret_parts->header = sa_bytes(token.data, (size_t)(dot1 - token.data));
-    ret_parts->claims = sa_bytes(dot1 + 1, (size_t)(dot2 - dot1 - 1));
-    ret_parts->signature = sa_bytes(dot2 + 1, (size_t)(end - dot2 - 1));
-    ret_parts->signed_part = sa_bytes(token.data, (size_t)(dot2 - token.data));
-    return true;
-}
-
-/* A JSON object from base64url; NULL for anything else, a member named twice included (RFC 8725 section 2.4).
- */
-static json_t *
-object_of(struct sa_bytes text)
-{
-    uint8_t data[SA_JWT_MAX];
-    size_t len;
-
-    if (sa_base64url_decode(text, data, sizeof(data), &len) != SA_OK)
-        return NULL;
-    json_t *value = json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, NULL);
-    if (value != NULL && !json_is_object(value)) {
-        json_decref(value);
-        return NULL;
-    }
-    return value;
-}
-
-/* A string member that fits; an absent one is "". */
-static bool
-string_of(const json_t *object, const char *name, char *ret_text, size_t size)
-{
-    const json_t *value = json_object_get(object, name);
-
-    ret_text[0] = '\0';
-    if (value == NULL)
-        return true;
-    if (!json_is_string(value) || json_string_length(value) == 0 || json_string_length(value) >= size)
-        return false;
-    memcpy(ret_text, json_string_value(value), json_string_length(value) + 1);
-    return true;
-}
-
-static bool
-number_of(const json_t *object, const char *name, int64_t *ret_number)
-{
-    const json_t *value = json_object_get(object, name);
-
-    *ret_number = 0;
-    if (value == NULL)
-        return true;
-    if (!json_is_integer(value) || json_integer_value(value) <= 0)
-        return false;
-    *ret_number = json_integer_value(value);
-    return true;
-}
 
 static bool
 audiences_of(const json_t *object, struct sa_claims *ret_claims)
@@ -123,16 +51,17 @@ claims_of(const json_t *object, const char *issuer, struct sa_claims *ret_claims
     struct sa_claims *c = ret_claims;
 
     memset(c, 0, sizeof(*c));
-    if (!string_of(object, "iss", c->iss, sizeof(c->iss)) ||
-        !string_of(object, "sub", c->sub, sizeof(c->sub)) || !audiences_of(object, c) ||
-        !number_of(object, "exp", &c->exp) || !number_of(object, "iat", &c->iat) ||
-        !string_of(object, "jti", c->jti, sizeof(c->jti)) ||
-        !string_of(object, "client_id", c->client_id, sizeof(c->client_id)) ||
-        !string_of(object, "scope", c->scope, sizeof(c->scope)) ||
-        !string_of(object, "sid", c->sid, sizeof(c->sid)) || !number_of(object, "auth_time", &c->auth_time) ||
+    if (!sa_jose_string(object, "iss", c->iss, sizeof(c->iss)) ||
+        !sa_jose_string(object, "sub", c->sub, sizeof(c->sub)) || !audiences_of(object, c) ||
+        !sa_jose_number(object, "exp", &c->exp) || !sa_jose_number(object, "iat", &c->iat) ||
+        !sa_jose_string(object, "jti", c->jti, sizeof(c->jti)) ||
+        !sa_jose_string(object, "client_id", c->client_id, sizeof(c->client_id)) ||
+        !sa_jose_string(object, "scope", c->scope, sizeof(c->scope)) ||
+        !sa_jose_string(object, "sid", c->sid, sizeof(c->sid)) ||
+        !sa_jose_number(object, "auth_time", &c->auth_time) ||
         !words_of(object, "amr", c->amr, sizeof(c->amr)) ||
-        !string_of(object, "acr", c->acr, sizeof(c->acr)) ||
-        !string_of(object, "username", c->username, sizeof(c->username)))
+        !sa_jose_string(object, "acr", c->acr, sizeof(c->acr)) ||
+        !sa_jose_string(object, "username", c->username, sizeof(c->username)))
         return false;
     return strcmp(c->iss, issuer) == 0 && c->sub[0] != '\0' && c->exp != 0 && c->iat != 0 &&
            c->client_id[0] != '\0' && sa_jti_parse(c->jti, NULL, NULL, NULL) == SA_OK;
@@ -147,9 +76,9 @@ key_of(struct sa_signing_key *const *keys, unsigned count, const json_t *header)
 {
     char alg[16], typ[16], kid[SA_KID_LEN + 1];
 
-    if (json_object_size(header) != 3 || !string_of(header, "alg", alg, sizeof(alg)) ||
-        !string_of(header, "typ", typ, sizeof(typ)) || !string_of(header, "kid", kid, sizeof(kid)) ||
-        strcmp(typ, "at+jwt") != 0)
+    if (json_object_size(header) != 3 || !sa_jose_string(header, "alg", alg, sizeof(alg)) ||
+        !sa_jose_string(header, "typ", typ, sizeof(typ)) ||
+        !sa_jose_string(header, "kid", kid, sizeof(kid)) || strcmp(typ, "at+jwt") != 0)
         return NULL;
     for (unsigned i = 0; i < count; i++)
         if (strcmp(keys[i]->kid, kid) == 0)
@@ -159,12 +88,12 @@ key_of(struct sa_signing_key *const *keys, unsigned count, const json_t *header)
 
 /* Signature first: no claim is looked at before it is known to be ours. */
 static bool
-signature_is_good(struct sa_signing_key *const *keys, unsigned count, const struct parts *parts)
+signature_is_good(struct sa_signing_key *const *keys, unsigned count, const struct sa_jose *parts)
 {
     uint8_t signature[SA_SIGNATURE_MAX];
     uint8_t digest[SA_SHA256_LEN];
     size_t len;
-    json_t *header = object_of(parts->header);
+    json_t *header = sa_jose_object(parts->header);
     const struct sa_signing_key *key = header == NULL ? NULL : key_of(keys, count, header);
 
     json_decref(header);
@@ -178,12 +107,12 @@ enum sa_status
 sa_jwt_verify(struct sa_signing_key *const *keys, unsigned count, const char *issuer, struct sa_bytes token,
               struct sa_claims *ret_claims)
 {
-    struct parts parts;
+    struct sa_jose parts;
     struct sa_claims claims;
 
-    if (!split(token, &parts) || !signature_is_good(keys, count, &parts))
+    if (!sa_jose_split(token, &parts) || !signature_is_good(keys, count, &parts))
         return SA_INVALID_GRANT;
-    json_t *object = object_of(parts.claims);
+    json_t *object = sa_jose_object(parts.claims);
     bool good = object != NULL && claims_of(object, issuer, &claims);
     json_decref(object);
     if (!good)
