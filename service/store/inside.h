@@ -37,6 +37,7 @@ struct sa_work {
     bool clients_changed; /* empty the cache of clients */
     int64_t uid_added;    /* a uid that is managed from now on; -1: none */
     int64_t uid_removed;
+    int64_t rule_until_ms; /* of a not-before rule that it puts; 0: none */
     enum sa_status status;
     struct sa_work *next;
     void (*finished)(void *user, enum sa_status status); /* NULL: somebody waits for `done` */
@@ -148,6 +149,20 @@ struct sa_client_cache {
 
 void sa_client_cache_empty(struct sa_client_cache *cache);
 
+/* ---- not-before rules, from another table's change ---- */
+
+struct sa_not_before;
+
+/*
+ * Put a rule in the place of the one of its kind and key. An instance's is widened: what it voids stays void.
+ */
+SA_MUST_CHECK enum sa_status sa_not_before_put(struct sa_sql *sql, struct sa_work *work,
+                                               const struct sa_not_before *rule);
+/* Find out how long somebody needs any of them. */
+SA_MUST_CHECK enum sa_status sa_not_before_open(struct sa_store *store);
+/* One was committed. */
+void sa_not_before_committed(struct sa_store *store, int64_t until_ms);
+
 /* ---- users ---- */
 
 #define SA_USER_COLUMNS                                                                                      \
@@ -243,7 +258,7 @@ SA_MUST_CHECK enum sa_status sa_sessions_end_over_limit(struct sa_sql *sql, cons
     "s.id, s.kind, s.subject, s.user, s.uid, s.client_id, s.client_row, s.service, s.source, s.tty, "        \
     "s.leader_pid, s.leader_start, s.boot_id, s.audit_session, s.created_ms, s.last_used_ms, s.idle_ms, "    \
     "s.expires_ms, s.auth_time_s, s.amr, s.acr, s.audiences, s.scope, s.rotates, s.grace_s, s.generation, "  \
-    "s.cnf_x5t, s.cnf_jkt"
+    "s.cnf_x5t, s.cnf_jkt, s.gateway"
 
 /* Where sessions come from that are live at ?1; they come first in the join, whatever the planner thinks. */
 #define SA_SESSION_LIVE                                                                                      \
@@ -268,6 +283,7 @@ struct sa_store {
     _Atomic uint64_t sequence; /* of the last record that is committed; the writer alone writes it */
     _Atomic uint64_t commits;
     _Atomic uint64_t committed;
+    _Atomic int64_t rules_until_ms; /* how long any not-before rule is needed; the writer alone writes it */
 };
 
 #endif

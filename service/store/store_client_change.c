@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "service/store/inside.h"
+#include "service/store/store_not_before.h"
 
 static enum sa_status
 insert_owned(struct sa_sql *sql, const struct sa_client *client)
@@ -95,6 +96,16 @@ find_row(struct sa_sql *sql, const char *id, uint32_t *ret_row)
     return status;
 }
 
+/* For verifiers that follow, as with users: a client's own tokens have no session that ends. */
+static enum sa_status
+rule_out(struct sa_sql *sql, struct sa_work *work, uint32_t row, const struct change *change)
+{
+    int64_t void_ms = change->active ? change->now_ms : change->now_ms + SA_NOT_BEFORE_KEEP_MS;
+    struct sa_not_before rule = sa_not_before_number(SA_NOT_BEFORE_CLIENT, row, 0, void_ms, change->now_ms);
+
+    return sa_not_before_put(sql, work, &rule);
+}
+
 static enum sa_status
 delete_client(struct sa_sql *sql, struct sa_work *work)
 {
@@ -105,6 +116,8 @@ delete_client(struct sa_sql *sql, struct sa_work *work)
 
     if (status == SA_OK)
         status = sa_sessions_end_of_client(sql, row, change->now_ms);
+    if (status == SA_OK)
+        status = rule_out(sql, work, row, change);
     if (status != SA_OK)
         return status;
     work->clients_changed = true;
@@ -128,8 +141,8 @@ sa_store_client_delete(struct sa_store *store, const char *id, int64_t now_ms, c
 static enum sa_status
 set_active(struct sa_sql *sql, struct sa_work *work)
 {
-    static const char UPDATE[] = "UPDATE clients SET enabled_ms = iif(?2 AND NOT active, ?3, enabled_ms), "
-                                 "active = ?2 WHERE number = ?1";
+    static const char UPDATE[] = "UPDATE clients SET enabled_ms = iif(?2, ?3, enabled_ms), active = ?2 "
+                                 "WHERE number = ?1 AND active <> ?2";
     const struct change *change = work->context;
     uint32_t row;
     enum sa_status status = find_row(sql, change->id, &row);
@@ -143,7 +156,10 @@ set_active(struct sa_sql *sql, struct sa_work *work)
     sa_put_int(&query, row);
     sa_put_int(&query, change->active);
     sa_put_int(&query, change->now_ms);
-    return sa_query_run(&query);
+    status = sa_query_run(&query);
+    if (status != SA_OK || sa_query_changed(&query) == 0)
+        return status;
+    return rule_out(sql, work, row, change);
 }
 
 enum sa_status

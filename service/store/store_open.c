@@ -118,6 +118,8 @@ open_all(struct sa_store *store, const struct sa_store_options *options, const c
             sa_migrate(store->writer.sql, sa_migrations, sa_migration_count, &store->schema_version, ret_why);
     if (status == SA_OK)
         status = check_audit(store, ret_why);
+    if (status == SA_OK)
+        status = sa_not_before_open(store);
     if (status != SA_OK)
         return status;
     status = sa_managed_load(&store->managed, store->writer.sql, ret_why);

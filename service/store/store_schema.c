@@ -224,10 +224,28 @@ static const char THIRD[] = "ALTER TABLE clients ADD COLUMN active INTEGER NOT N
                             "PRAGMA user_version = 3;";
 
 /* Clients that prove themselves in other ways, what tells verifiers of a revocation, gateways by number. */
-static const char FOURTH[] = "ALTER TABLE sessions ADD COLUMN cnf_x5t TEXT NOT NULL DEFAULT '';"
-                             "ALTER TABLE sessions ADD COLUMN cnf_jkt TEXT NOT NULL DEFAULT '';"
+static const char FOURTH[] =
+    "ALTER TABLE sessions ADD COLUMN cnf_x5t TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE sessions ADD COLUMN cnf_jkt TEXT NOT NULL DEFAULT '';"
 
-                             "PRAGMA user_version = 4;";
+    /* AUTOINCREMENT: a number that was used is never used again. */
+    "CREATE TABLE gateways ("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  name TEXT NOT NULL UNIQUE"
+    ") STRICT;"
+
+    "ALTER TABLE sessions ADD COLUMN gateway INTEGER NOT NULL DEFAULT 0;" /* 0: none */
+    "CREATE TABLE not_before ("
+    "  kind INTEGER NOT NULL,"
+    "  key TEXT NOT NULL,"
+    "  since_ms INTEGER NOT NULL,"
+    "  not_before_ms INTEGER NOT NULL,"
+    "  until_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY (kind, key)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX not_before_until ON not_before (until_ms);"
+
+    "PRAGMA user_version = 4;";
 
 const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}, {THIRD}, {FOURTH}};
 const unsigned sa_migration_count = SA_COUNT(sa_migrations);

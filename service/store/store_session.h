@@ -43,6 +43,7 @@ struct sa_session {
     uint32_t grace_s;
     uint32_t generation;       /* 1 for the first token */
     struct sa_binding binding; /* its refresh token needs a proof by the same key; "": none */
+    uint16_t gateway;          /* the number of the gateway that it came through; 0: none */
     /* When it begins: how many live ones its user may have, itself among them; 0: any number. Not kept. */
     uint32_t user_limit;
 };

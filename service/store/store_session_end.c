@@ -269,6 +269,8 @@ purge(struct sa_sql *sql, struct sa_work *work)
         "DELETE FROM guards WHERE name IN (SELECT name FROM guards WHERE expires_ms < ?1 LIMIT ?2)";
     static const char KNOWN[] = "DELETE FROM known_sources WHERE (subject, source) IN "
                                 "(SELECT subject, source FROM known_sources WHERE used_s < ?1 LIMIT ?2)";
+    static const char RULES[] = "DELETE FROM not_before WHERE (kind, key) IN "
+                                "(SELECT kind, key FROM not_before WHERE until_ms < ?1 LIMIT ?2)";
     struct purging *purging = work->context;
     enum sa_status status = purge_some(sql, ENDED, purging->before_ms, purging);
 
@@ -276,6 +278,8 @@ purge(struct sa_sql *sql, struct sa_work *work)
         status = purge_some(sql, EXPIRED, purging->before_ms, purging);
     if (status == SA_OK)
         status = purge_some(sql, TOKENS, purging->before_ms / 1000, purging);
+    if (status == SA_OK)
+        status = purge_some(sql, RULES, purging->before_ms, purging);
     if (status == SA_OK)
         status = purge_some(sql, PAIRS, purging->before_ms, purging);
     if (status == SA_OK)

@@ -68,6 +68,7 @@ sa_session_read(struct sa_query *query, struct sa_session *session)
     session->generation = (uint32_t)sa_get_int(query);
     sa_get_text(query, session->binding.x5t, sizeof(session->binding.x5t));
     sa_get_text(query, session->binding.jkt, sizeof(session->binding.jkt));
+    session->gateway = (uint16_t)sa_get_int(query);
 }
 
 /* ---- begin ---- */
@@ -99,8 +100,8 @@ open_session(struct sa_sql *sql, struct sa_work *work)
         "INSERT INTO sessions (id, kind, subject, user, uid, client_id, client_row, service, source, tty, "
         "leader_pid, leader_start, boot_id, audit_session, created_ms, last_used_ms, idle_ms, expires_ms, "
         "auth_time_s, amr, acr, audiences, scope, rotates, grace_s, generation, cnf_x5t, cnf_jkt, "
-        "handle_mac) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        "gateway, handle_mac) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     struct opening *opening = work->context;
     const struct sa_session *session = opening->session;
     char audiences[SA_JWT_AUDIENCES * (SA_JWT_AUDIENCE_MAX + 1) + 1];
@@ -144,6 +145,7 @@ open_session(struct sa_sql *sql, struct sa_work *work)
     sa_put_int(&query, session->generation);
     sa_put_text(&query, session->binding.x5t);
     sa_put_text(&query, session->binding.jkt);
+    sa_put_int(&query, session->gateway);
     if (opening->handle_mac == NULL)
         sa_put_null(&query);
     else

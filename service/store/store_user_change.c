@@ -1,6 +1,7 @@
 #include <assert.h>
 
 #include "service/store/inside.h"
+#include "service/store/store_not_before.h"
 
 #define TABLE      "users"
 #define HASH       "hash"
@@ -206,10 +207,23 @@ find_subject(struct sa_sql *sql, struct sa_work *work)
     return sa_query_done(&query);
 }
 
+/*
+ * For verifiers that follow: nothing of a user who is not active is good, not even what is minted at this
+ * very moment; of one who is active again nothing of before.
+ */
+static enum sa_status
+rule_out(struct sa_sql *sql, struct sa_work *work, const struct naming *naming)
+{
+    int64_t void_ms = naming->active ? naming->now_ms : naming->now_ms + SA_NOT_BEFORE_KEEP_MS;
+    struct sa_not_before rule = sa_not_before_subject(naming->subject, void_ms, naming->now_ms);
+
+    return sa_not_before_put(sql, work, &rule);
+}
+
 static enum sa_status
 set_active(struct sa_sql *sql, struct sa_work *work)
 {
-    static const char UPDATE[] = "UPDATE users SET active = ?2 WHERE subject = ?1";
+    static const char UPDATE[] = "UPDATE users SET active = ?2 WHERE subject = ?1 AND active <> ?2";
     const struct naming *naming = work->context;
     enum sa_status status = find_subject(sql, work);
 
@@ -219,6 +233,8 @@ set_active(struct sa_sql *sql, struct sa_work *work)
     sa_put_text(&query, naming->subject);
     sa_put_int(&query, naming->active);
     status = sa_query_run(&query);
+    if (status == SA_OK && sa_query_changed(&query) > 0)
+        status = rule_out(sql, work, naming);
     if (status != SA_OK || naming->active)
         return status;
     return sa_sessions_end_of_user(sql, naming->subject, NULL, naming->now_ms);
@@ -304,6 +320,8 @@ delete_user(struct sa_sql *sql, struct sa_work *work)
 
     if (status == SA_OK)
         status = sa_sessions_end_of_user(sql, naming->subject, NULL, naming->now_ms);
+    if (status == SA_OK)
+        status = rule_out(sql, work, naming);
     if (status == SA_OK)
         status = sa_login_forget(sql, naming->name_key);
     if (status != SA_OK)

@@ -151,10 +151,13 @@ static void
 publish(struct sa_store *store, const struct sa_work *batch, uint64_t sequence)
 {
     bool clients_changed = false;
+    int64_t rule_until_ms = 0;
     unsigned count = 0;
 
     for (const struct sa_work *work = batch; work != NULL; work = work->next) {
         clients_changed |= work->status == SA_OK && work->clients_changed;
+        if (work->status == SA_OK && work->rule_until_ms > rule_until_ms)
+            rule_until_ms = work->rule_until_ms;
         if (work->is_probe)
             sa_disk_probed(store, work);
         count += work->keep;
@@ -163,6 +166,7 @@ publish(struct sa_store *store, const struct sa_work *batch, uint64_t sequence)
         atomic_store_explicit(&store->writable, true, memory_order_relaxed);
     if (clients_changed)
         sa_client_cache_empty(&store->clients);
+    sa_not_before_committed(store, rule_until_ms);
     sa_managed_commit(&store->managed, batch);
     atomic_store(&store->sequence, sequence);
     atomic_fetch_add_explicit(&store->commits, 1, memory_order_relaxed);
