@@ -55,10 +55,10 @@ thread_signer(void)
 
 /* RFC 7518 section 3.3: RSASSA-PKCS1-v1_5 with SHA-256. ECDSA needs to be told nothing. */
 static bool
-set_scheme(const struct sa_signing_key *key, EVP_PKEY_CTX *context)
+set_scheme(enum sa_key_alg alg, EVP_PKEY_CTX *context)
 {
-    return key->alg != SA_KEY_RS256 || (EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 &&
-                                        EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1);
+    return alg != SA_KEY_RS256 || (EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 &&
+                                   EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1);
 }
 
 static EVP_PKEY_CTX *
@@ -74,7 +74,7 @@ signing_context(const struct sa_signing_key *key)
     signer->pair = key->pair;
     signer->context = EVP_PKEY_CTX_new(key->pair, NULL);
     if (signer->context != NULL &&
-        (EVP_PKEY_sign_init(signer->context) != 1 || !set_scheme(key, signer->context))) {
+        (EVP_PKEY_sign_init(signer->context) != 1 || !set_scheme(key->alg, signer->context))) {
         EVP_PKEY_CTX_free(signer->context);
         signer->context = NULL;
     }
@@ -142,19 +142,25 @@ to_der(const uint8_t signature[SA_ES256_LEN], uint8_t ret_der[DER_SIGNATURE_MAX]
 }
 
 bool
-sa_signing_key_verifies(const struct sa_signing_key *key, const uint8_t digest[32], struct sa_bytes signature)
+sa_signature_verifies(EVP_PKEY *key, enum sa_key_alg alg, const uint8_t digest[32], struct sa_bytes signature)
 {
     uint8_t der[DER_SIGNATURE_MAX];
 
-    if (signature.len != sa_signing_key_signature_len(key))
+    if (signature.len != (alg == SA_KEY_ES256 ? SA_ES256_LEN : (size_t)EVP_PKEY_get_size(key)))
         return false;
-    if (key->alg == SA_KEY_ES256)
+    if (alg == SA_KEY_ES256)
         signature = sa_bytes(der, to_der(signature.data, der));
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key->pair, NULL);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key, NULL);
     bool good = signature.len > 0 && context != NULL && EVP_PKEY_verify_init(context) == 1 &&
-                set_scheme(key, context) &&
+                set_scheme(alg, context) &&
                 EVP_PKEY_verify(context, signature.data, signature.len, digest, 32) == 1;
 
     EVP_PKEY_CTX_free(context);
     return good;
+}
+
+bool
+sa_signing_key_verifies(const struct sa_signing_key *key, const uint8_t digest[32], struct sa_bytes signature)
+{
+    return sa_signature_verifies(key->pair, key->alg, digest, signature);
 }

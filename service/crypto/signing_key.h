@@ -21,8 +21,10 @@ struct sa_signing_key {
     char kid[SA_KID_LEN + 1];
     char members[SA_JWK_MEMBERS_MAX]; /* of the public JWK: those of its thumbprint, in their order */
     char *pem;
-    char header[192]; /* base64url of the header of every token that it signs, and a dot */
-    size_t header_len;
+    struct {
+        char text[192]; /* base64url of the header of every token that it signs, and a dot */
+        size_t len;
+    } headers[2]; /* by sa_claims' plain_typ */
 };
 
 /* 64 bytes of ES256, 256 of RS256. */
@@ -36,7 +38,12 @@ size_t sa_signing_key_signature_len(const struct sa_signing_key *key);
 SA_MUST_CHECK enum sa_status sa_signing_key_sign(const struct sa_signing_key *key, const uint8_t digest[32],
                                                  uint8_t ret_signature[SA_SIGNATURE_MAX]);
 
-/* Whether the signature is this key's, by its own algorithm. */
+/* Whether the signature over a SHA-256 digest is this key's by this algorithm, and of the length that it has.
+ */
+bool sa_signature_verifies(EVP_PKEY *key, enum sa_key_alg alg, const uint8_t digest[32],
+                           struct sa_bytes signature);
+
+/* The same of a signing key, by its own algorithm. */
 bool sa_signing_key_verifies(const struct sa_signing_key *key, const uint8_t digest[32],
                              struct sa_bytes signature);
 
