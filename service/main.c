@@ -368,6 +368,8 @@ run(struct daemon *daemon)
     if (status == EXIT_OK)
         status = open_store(daemon);
     if (status == EXIT_OK)
+        sa_doors_number(&daemon->doors, daemon->store);
+    if (status == EXIT_OK)
         status = open_server(daemon);
     if (status == EXIT_OK)
         status = serve(daemon);

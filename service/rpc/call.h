@@ -41,6 +41,7 @@ struct sa_caller {
     uint32_t pid;
     bool administrator; /* root, or in the administrators' group: standing at least SA_CALLER_ADMIN */
     char gateway[SA_CONF_WORD_MAX + 1]; /* "" for none */
+    uint16_t gateway_number;            /* what tokens and sessions remember of it; 0 for none */
     char address[46];                   /* network gateways: the reported address */
     bool has_certificate;               /* network gateways: the peer has shown one, and it is good */
     uint8_t certificate[SA_SHA256_LEN]; /* SHA-256 of its DER */

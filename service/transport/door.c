@@ -110,6 +110,7 @@ learn_caller(const struct sa_door *door, int fd, struct sa_caller *ret_caller)
         ret_caller->standing = SA_CALLER_GATEWAY;
         ret_caller->has_uid = false; /* a gateway is nobody; it speaks for its peers */
         memcpy(ret_caller->gateway, door->gateway, strlen(door->gateway) + 1);
+        ret_caller->gateway_number = door->gateway_number;
         return true;
     }
     return false;

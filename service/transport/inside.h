@@ -29,6 +29,7 @@ struct sa_door {
     struct sa_server *server;
     enum sa_via via;
     const char *gateway;
+    uint16_t gateway_number;
     int fd;        /* -1 once it is closed */
     unsigned rank; /* 0 is served first */
     unsigned count;

@@ -294,6 +294,7 @@ open_door(struct sa_server *server, const struct sa_door_options *options)
         .server = server,
         .via = options->via,
         .gateway = options->gateway,
+        .gateway_number = options->gateway_number,
         .fd = options->fd,
         .rank = options->via == SA_VIA_ROOT   ? 0
                 : options->via == SA_VIA_USER ? 2

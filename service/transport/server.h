@@ -14,6 +14,7 @@
 struct sa_door_options {
     enum sa_via via;
     char gateway[SA_CONF_WORD_MAX + 1]; /* "" for none */
+    uint16_t gateway_number;            /* 0 for none */
     int fd;                             /* non-blocking; the server closes it */
 };
 

@@ -7,6 +7,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "service/base/log.h"
+#include "service/store/store_gateway.h"
+
 /* How one socket shall be. */
 struct plan {
     char path[108];
@@ -151,4 +154,25 @@ sa_doors_open(const struct sa_conf *conf, const struct sa_gateway_gids *gids, st
     while (ret_doors->count > 0)
         close(ret_doors->door[--ret_doors->count].fd);
     return status;
+}
+
+void
+sa_doors_number(struct sa_doors *doors, struct sa_store *store)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < doors->count; i++) {
+        struct sa_door_options *door = &doors->door[i];
+        enum sa_status status = door->gateway[0] == '\0' ? SA_OK
+                                                         : sa_store_gateway_number(store, door->gateway,
+                                                                                   &door->gateway_number);
+        if (status == SA_OK) {
+            doors->door[kept++] = *door;
+            continue;
+        }
+        sa_log(SA_LOG_ERROR, "gateway %s is not served, it has no number: %s", door->gateway,
+               sa_status_row(status)->name);
+        close(door->fd);
+    }
+    doors->count = kept;
 }

@@ -32,4 +32,10 @@ struct sa_gateway_gids {
 SA_MUST_CHECK enum sa_status sa_doors_open(const struct sa_conf *conf, const struct sa_gateway_gids *gids,
                                            struct sa_doors *ret_doors, char ret_why[SA_SOCKET_WHY_MAX]);
 
+/*
+ * Give every gateway its number in the store. A door whose gateway has none is closed and left out: nothing
+ * that came through it could be told from the rest.
+ */
+void sa_doors_number(struct sa_doors *doors, struct sa_store *store);
+
 #endif
