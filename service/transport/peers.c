@@ -15,6 +15,8 @@ struct peer {
     uint32_t uid;
     uint32_t pid;
     char address[INET6_ADDRSTRLEN];
+    bool has_certificate;
+    uint8_t certificate[SA_SHA256_LEN];
 };
 
 struct sa_peers {
@@ -57,15 +59,26 @@ take_address(const char *text, char ret_address[INET6_ADDRSTRLEN])
            inet_ntop(family, &address, ret_address, INET6_ADDRSTRLEN) != NULL;
 }
 
+/* The fingerprint of a certificate: whole, or none. */
+static bool
+take_certificate(const ProtobufCBinaryData *fingerprint, struct peer *ret_peer)
+{
+    ret_peer->has_certificate = fingerprint->len == SA_SHA256_LEN;
+    if (ret_peer->has_certificate)
+        memcpy(ret_peer->certificate, fingerprint->data, SA_SHA256_LEN);
+    return ret_peer->has_certificate || fingerprint->len == 0;
+}
+
 static enum sa_status
 take_facts(const struct sa_peers *peers, const Secauth__V1__PeerFacts *facts, struct peer *ret_peer)
 {
     if (peers->network) {
-        if (facts->uid != NULL || facts->pid != 0 || !take_address(facts->address, ret_peer->address))
+        if (facts->uid != NULL || facts->pid != 0 || !take_address(facts->address, ret_peer->address) ||
+            !take_certificate(&facts->certificate, ret_peer))
             return SA_MALFORMED;
         return SA_OK;
     }
-    if (facts->uid == NULL || facts->address[0] != '\0')
+    if (facts->uid == NULL || facts->address[0] != '\0' || facts->certificate.len != 0)
         return SA_MALFORMED;
     ret_peer->has_uid = facts->uid->id != 0;
     ret_peer->uid = facts->uid->id;
@@ -144,5 +157,7 @@ sa_peers_fill(const struct sa_peers *peers, uint32_t number, struct sa_caller *c
     caller->uid = peer->uid;
     caller->pid = peer->pid;
     memcpy(caller->address, peer->address, sizeof(peer->address));
+    caller->has_certificate = peer->has_certificate;
+    memcpy(caller->certificate, peer->certificate, sizeof(peer->certificate));
     return SA_OK;
 }

@@ -16,7 +16,8 @@ SA_DEFINE_OWN(sa_peers, sa_peers_free)
 /*
  * Take the body of a PEER frame; a number that is in use gets new facts.
  *
- * Returns SA_OK; SA_MALFORMED: not PeerFacts, or facts that are not of this kind of gateway, or no address;
+ * Returns SA_OK; SA_MALFORMED: not PeerFacts, facts that are not of this kind of gateway, no
+ * address, or a fingerprint of another length;
  * SA_NO_MEMORY; SA_OVERLOADED: there are SA_PEERS_MAX, and this one stays unknown.
  */
 SA_MUST_CHECK enum sa_status sa_peers_put(struct sa_peers *peers, uint32_t number, struct sa_bytes body);
@@ -25,7 +26,7 @@ SA_MUST_CHECK enum sa_status sa_peers_put(struct sa_peers *peers, uint32_t numbe
 void sa_peers_remove(struct sa_peers *peers, uint32_t number);
 
 /*
- * Fill in uid, pid or address of a caller. A uid of 0 is left out: through a gateway nobody is root.
+ * Fill in uid and pid, or address and certificate, of a caller. A uid of 0 is left out: through a gateway nobody is root.
  * Returns SA_OK, or SA_NOT_FOUND for a number that was never told, or is gone.
  */
 SA_MUST_CHECK enum sa_status sa_peers_fill(const struct sa_peers *peers, uint32_t number,

@@ -53,12 +53,13 @@ def varint(number):
     return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varint(number >> 7)
 
 
-def facts(uid=None, pid=0, address=""):
+def facts(uid=None, pid=0, address="", certificate=b""):
     """PeerFacts."""
     posix_id = b"" if not uid else b"\x08" + varint(uid)
     return ((b"" if uid is None else b"\x0a" + varint(len(posix_id)) + posix_id) +
             (b"\x10" + varint(pid) if pid else b"") +
-            (b"\x1a" + varint(len(address)) + address.encode() if address else b""))
+            (b"\x1a" + varint(len(address)) + address.encode() if address else b"") +
+            (b"\x22" + varint(len(certificate)) + certificate if certificate else b""))
 
 
 def read(connection, length):
@@ -201,6 +202,9 @@ def a_flood_on_the_user_socket_leaves_root_served():
 def a_gateway_is_believed_about_bytes_only():
     lies = [(LOCAL, facts(address="192.0.2.1")), (LOCAL, facts()), (LOCAL, facts(uid=ALICE, address="192.0.2.1")),
             (NETWORK, facts(uid=ALICE)), (NETWORK, facts()), (NETWORK, facts(pid=7, address="192.0.2.1")),
+            (LOCAL, facts(uid=ALICE, certificate=32 * b"c")), (NETWORK, facts(certificate=32 * b"c")),
+            (NETWORK, facts(address="192.0.2.1", certificate=31 * b"c")),
+            (NETWORK, facts(address="192.0.2.1", certificate=33 * b"c")),
             (NETWORK, facts(address="192.0.2.1:443")), (NETWORK, facts(address="example")), (NETWORK, b"\x0a")]
     for path, told in lies:
         with connect(path) as gateway:
@@ -209,7 +213,8 @@ def a_gateway_is_believed_about_bytes_only():
 
 
 def a_gateway_speaks_for_the_peers_that_it_told():
-    for path, told in (LOCAL, facts(uid=ALICE, pid=1)), (NETWORK, facts(address="2001:db8::1")):
+    for path, told in ((LOCAL, facts(uid=ALICE, pid=1)), (NETWORK, facts(address="2001:db8::1")),
+                       (NETWORK, facts(address="192.0.2.1", certificate=32 * b"c"))):
         with connect(path) as gateway:
             assert ask(gateway, KEYS) == OK, "for itself it has the keys"
             assert ask(gateway, ISSUE) == PERMISSION_DENIED, "and nothing else"
