@@ -57,7 +57,7 @@ add_string(struct text *text, const char *string, size_t len)
 static void
 add_member(struct text *text, const char *name)
 {
-    if (text->len > 1)
+    if (text->len > 0 && text->data[text->len - 1] != '{')
         add(text, ",", 1);
     add(text, "\"", 1);
     add_text(text, name);
@@ -101,7 +101,7 @@ add_audiences(struct text *text, const struct sa_claims *claims)
     add(text, "]", 1);
 }
 
-/* Words separated by spaces as an array of strings (`amr`, RFC 8176). */
+/* Words separated by spaces as an array of strings (`amr`, RFC 8176; `groups`, RFC 9068 section 2.2.3.1). */
 static void
 add_words(struct text *text, const char *name, const char *words)
 {
@@ -116,6 +116,32 @@ add_words(struct text *text, const char *name, const char *words)
         words += strspn(words, " ");
     }
     add(text, "]", 1);
+}
+
+/* RFC 7800 section 3.1, RFC 8705 section 3.1, RFC 9449 section 6.1. */
+static void
+add_binding(struct text *text, const struct sa_binding *cnf)
+{
+    if (cnf->x5t[0] == '\0' && cnf->jkt[0] == '\0')
+        return;
+    add_member(text, "cnf");
+    add(text, "{", 1);
+    add_string_member(text, "x5t#S256", cnf->x5t);
+    add_string_member(text, "jkt", cnf->jkt);
+    add(text, "}", 1);
+}
+
+/* RFC 8693 section 4.1: whoever acted before is within whoever acts now. */
+static void
+add_actors(struct text *text, const struct sa_claims *claims)
+{
+    for (unsigned i = 0; i < claims->act_count; i++) {
+        add_member(text, "act");
+        add(text, "{", 1);
+        add_string_member(text, "sub", claims->act[i]);
+    }
+    for (unsigned i = 0; i < claims->act_count; i++)
+        add(text, "}", 1);
 }
 
 static void
@@ -137,6 +163,10 @@ add_claims(struct text *text, const struct sa_claims *claims)
         add_words(text, "amr", claims->amr);
     add_string_member(text, "acr", claims->acr);
     add_string_member(text, "username", claims->username);
+    if (claims->has_groups)
+        add_words(text, "groups", claims->groups);
+    add_binding(text, &claims->cnf);
+    add_actors(text, claims);
     add(text, "}", 1);
 }
 
@@ -148,15 +178,17 @@ sa_jwt_sign(const struct sa_signing_key *key, const struct sa_claims *claims, ch
     uint8_t digest[SA_SHA256_LEN];
     uint8_t signature[SA_SIGNATURE_MAX];
 
-    static_assert(sizeof(key->header) + SA_BASE64URL_LEN(CLAIMS_MAX) + SA_BASE64URL_LEN(SA_SIGNATURE_MAX) <
+    static_assert(sizeof(key->headers[0].text) + SA_BASE64URL_LEN(CLAIMS_MAX) +
+                          SA_BASE64URL_LEN(SA_SIGNATURE_MAX) <
                       SA_JWT_MAX,
                   "header, claims and signature fit");
     assert(claims->aud_count >= 1 && claims->aud_count <= SA_JWT_AUDIENCES);
+    assert(claims->act_count <= SA_JWT_ACTORS);
     add_claims(&text, claims);
     if (text.full)
         return SA_TOO_LARGE;
-    memcpy(ret_token, key->header, key->header_len);
-    size_t len = key->header_len;
+    size_t len = key->headers[claims->plain_typ].len;
+    memcpy(ret_token, key->headers[claims->plain_typ].text, len);
     sa_base64url(sa_bytes(text.data, text.len), ret_token + len);
     len += SA_BASE64URL_LEN(text.len);
     sa_sha256(sa_bytes(ret_token, len), digest);

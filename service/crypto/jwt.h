@@ -13,6 +13,8 @@
 #define SA_JWT_MAX          4096u
 #define SA_JWT_AUDIENCES    8u
 #define SA_JWT_AUDIENCE_MAX 64u
+#define SA_JWT_ACTORS       3u    /* of a chain of delegation (RFC 8693 section 4.1) */
+#define SA_JWT_GROUPS_MAX   1024u /* characters of all of them, with a space between two */
 #define SA_JWT_PRIVATE_MAX  1400u /* PKCS#8 of RSA-2048 is 1,219 bytes at most */
 
 enum sa_key_alg { SA_KEY_ES256 = 1, SA_KEY_RS256 = 2 };
@@ -75,6 +77,12 @@ struct sa_claims {
     char amr[65];      /* separated by spaces here, an array in the token; "" with sid set: an empty array */
     char acr[9];       /* "0", "1", "2" */
     char username[33];
+    bool has_groups;                    /* the client's record says so; with none of them an empty array */
+    char groups[SA_JWT_GROUPS_MAX + 1]; /* as amr */
+    struct sa_binding cnf;
+    unsigned act_count;
+    char act[SA_JWT_ACTORS][65]; /* `act`: who acts for the subject now, then who did before */
+    bool plain_typ;              /* `typ` is JWT and not at+jwt, for verifiers that know no other */
 };
 
 /* Make the `jti` of design section 7 from its parts. */
@@ -85,7 +93,7 @@ SA_MUST_CHECK enum sa_status sa_jti_parse(const char *jti, int64_t *ret_mint_ms,
                                           uint32_t *ret_client_row);
 
 /*
- * Sign. `aud` is a string for one audience and an array for several.
+ * Sign. `aud` is a string for one audience and an array for several. Absent claims are left out.
  *
  *   ret_token  a terminated compact JWT.
  *
@@ -96,9 +104,10 @@ SA_MUST_CHECK enum sa_status sa_jwt_sign(const struct sa_signing_key *key, const
                                          char ret_token[SA_JWT_MAX + 1]);
 
 /*
- * Verify a token of our own: typ at+jwt, kid of one of the keys, that key's own alg, nothing else in the
- * header, canonical base64url, a signature of the right length, no duplicate members, iss equal to `issuer`,
- * every claim in form. Times are not judged: the caller does.
+ * Verify a token of our own: typ at+jwt or JWT (nothing else is ever signed with these keys, so that neither
+ * can stand for another kind of token, RFC 8725 section 3.12), kid of one of the keys, that key's own alg,
+ * nothing else in the header, canonical base64url, a signature of the right length, no duplicate members, iss
+ * equal to `issuer`, every claim in form. Times are not judged: the caller does.
  *
  * Returns SA_OK, or SA_INVALID_GRANT for anything that is not ours; SA_NO_MEMORY.
  */

@@ -45,6 +45,38 @@ words_of(const json_t *object, const char *name, char *ret_words, size_t size)
     return true;
 }
 
+/* `cnf`: members of ours only, and one at least; a binding that is not understood is not passed over. */
+static bool
+binding_of(const json_t *object, struct sa_binding *ret_binding)
+{
+    const json_t *cnf = json_object_get(object, "cnf");
+
+    if (cnf == NULL)
+        return true;
+    if (!json_is_object(cnf) ||
+        !sa_jose_string(cnf, "x5t#S256", ret_binding->x5t, sizeof(ret_binding->x5t)) ||
+        !sa_jose_string(cnf, "jkt", ret_binding->jkt, sizeof(ret_binding->jkt)))
+        return false;
+    size_t known = (ret_binding->x5t[0] != '\0') + (ret_binding->jkt[0] != '\0');
+    return known > 0 && json_object_size(cnf) == known;
+}
+
+/* `act`: each with who it is and, within it, who acted before; a longer chain than we make is not ours. */
+static bool
+actors_of(const json_t *object, struct sa_claims *ret_claims)
+{
+    const json_t *act = json_object_get(object, "act");
+
+    for (; act != NULL; act = json_object_get(act, "act")) {
+        char *name = ret_claims->act[ret_claims->act_count];
+
+        if (ret_claims->act_count++ == SA_JWT_ACTORS || !json_is_object(act) ||
+            !sa_jose_string(act, "sub", name, sizeof(ret_claims->act[0])) || name[0] == '\0')
+            return false;
+    }
+    return true;
+}
+
 static bool
 claims_of(const json_t *object, const char *issuer, struct sa_claims *ret_claims)
 {
@@ -61,8 +93,11 @@ claims_of(const json_t *object, const char *issuer, struct sa_claims *ret_claims
         !sa_jose_number(object, "auth_time", &c->auth_time) ||
         !words_of(object, "amr", c->amr, sizeof(c->amr)) ||
         !sa_jose_string(object, "acr", c->acr, sizeof(c->acr)) ||
-        !sa_jose_string(object, "username", c->username, sizeof(c->username)))
+        !sa_jose_string(object, "username", c->username, sizeof(c->username)) ||
+        !words_of(object, "groups", c->groups, sizeof(c->groups)) || !binding_of(object, &c->cnf) ||
+        !actors_of(object, c))
         return false;
+    c->has_groups = json_object_get(object, "groups") != NULL;
     return strcmp(c->iss, issuer) == 0 && c->sub[0] != '\0' && c->exp != 0 && c->iat != 0 &&
            c->client_id[0] != '\0' && sa_jti_parse(c->jti, NULL, NULL, NULL) == SA_OK;
 }
@@ -78,7 +113,8 @@ key_of(struct sa_signing_key *const *keys, unsigned count, const json_t *header)
 
     if (json_object_size(header) != 3 || !sa_jose_string(header, "alg", alg, sizeof(alg)) ||
         !sa_jose_string(header, "typ", typ, sizeof(typ)) ||
-        !sa_jose_string(header, "kid", kid, sizeof(kid)) || strcmp(typ, "at+jwt") != 0)
+        !sa_jose_string(header, "kid", kid, sizeof(kid)) ||
+        (strcmp(typ, "at+jwt") != 0 && strcmp(typ, "JWT") != 0))
         return NULL;
     for (unsigned i = 0; i < count; i++)
         if (strcmp(keys[i]->kid, kid) == 0)

@@ -145,17 +145,17 @@ thumbprint(struct sa_signing_key *key)
 }
 
 static void
-make_header(struct sa_signing_key *key)
+make_header(struct sa_signing_key *key, bool plain_typ)
 {
+    char *header = key->headers[plain_typ].text;
     char text[128];
 
-    snprintf(text, sizeof(text), "{\"alg\":\"%s\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}",
-             sa_key_alg_name(key->alg), key->kid);
-    static_assert(sizeof(key->header) > SA_BASE64URL_LEN(sizeof(text)) + 1, "a header fits");
-    sa_base64url(sa_bytes_of(text), key->header);
-    key->header_len = strlen(key->header);
-    key->header[key->header_len++] = '.';
-    key->header[key->header_len] = '\0';
+    snprintf(text, sizeof(text), "{\"alg\":\"%s\",\"typ\":\"%s\",\"kid\":\"%s\"}", sa_key_alg_name(key->alg),
+             plain_typ ? "JWT" : "at+jwt", key->kid);
+    static_assert(sizeof(key->headers[0].text) > SA_BASE64URL_LEN(sizeof(text)) + 1, "a header fits");
+    sa_base64url(sa_bytes_of(text), header);
+    strcat(header, ".");
+    key->headers[plain_typ].len = strlen(header);
 }
 
 /* Takes the pair over, also on failure. */
@@ -177,7 +177,8 @@ from_pair(const struct kind *kind, EVP_PKEY *pair)
         return NULL;
     }
     thumbprint(key);
-    make_header(key);
+    make_header(key, false);
+    make_header(key, true);
     return key;
 }
 

@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "service/crypto/jwt.h"
+#include "service/crypto/signing_key.h"
 
 #define ISSUER "https://auth.example"
 
@@ -122,7 +122,9 @@ a_header_that_is_not_ours_is_refused(void **state SA_UNUSED)
     static const char *const headers[] = {
         "{\"alg\":\"none\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}",
         "{\"alg\":\"HS256\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}",
-        "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%s\"}",
+        "{\"alg\":\"ES256\",\"typ\":\"jwt\",\"kid\":\"%s\"}",
+        "{\"alg\":\"ES256\",\"typ\":\"dpop+jwt\",\"kid\":\"%s\"}",
+        "{\"alg\":\"ES256\",\"kid\":\"%s\"}",
         "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"%s\",\"crit\":[]}",
         "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"%s\",\"jku\":\"https://x\"}",
         "{\"alg\":\"ES256\",\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}",
@@ -137,6 +139,137 @@ a_header_that_is_not_ours_is_refused(void **state SA_UNUSED)
         forge(header, "{}", token);
         refused(token);
     }
+}
+
+/* A token of our own key, and a header of ours, with a member more among its claims. */
+static void
+sign_with(const char *member, char ret_token[SA_JWT_MAX + 1])
+{
+    char text[SA_JWT_MAX + 1];
+    char header[200];
+    uint8_t digest[SA_SHA256_LEN];
+    uint8_t signature[SA_SIGNATURE_MAX];
+    struct sa_claims some = sample();
+
+    snprintf(header, sizeof(header), "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}",
+             sa_signing_key_kid(key));
+    snprintf(text, sizeof(text),
+             "{\"iss\":\"%s\",\"sub\":\"subject\",\"aud\":\"demo\",\"exp\":2000000000,\"iat\":1999999400,"
+             "\"jti\":\"%s\",\"client_id\":\"svc\"%s%s}",
+             ISSUER, some.jti, member[0] == '\0' ? "" : ",", member);
+    sa_base64url(sa_bytes_of(header), ret_token);
+    strcat(ret_token, ".");
+    sa_base64url(sa_bytes_of(text), ret_token + strlen(ret_token));
+    sa_sha256(sa_bytes_of(ret_token), digest);
+    assert_int_equal(sa_signing_key_sign(key, digest, signature), SA_OK);
+    strcat(ret_token, ".");
+    sa_base64url(sa_bytes(signature, sa_signing_key_signature_len(key)), ret_token + strlen(ret_token));
+}
+
+static void
+a_binding_or_an_actor_that_is_not_understood_is_refused(void **state SA_UNUSED)
+{
+    static const char *const members[] = {
+        "\"cnf\":{}",
+        "\"cnf\":\"x\"",
+        "\"cnf\":[]",
+        "\"cnf\":{\"jkt\":\"\"}",
+        "\"cnf\":{\"jkt\":1}",
+        "\"cnf\":{\"kid\":\"x\"}",
+        "\"cnf\":{\"jkt\":\"x\",\"kid\":\"x\"}",
+        "\"cnf\":{\"jkt\":\"x\",\"jkt\":\"y\"}",
+        "\"cnf\":{\"jkt\":\"01234567890123456789012345678901234567890123\"}",
+        "\"act\":\"x\"",
+        "\"act\":{}",
+        "\"act\":{\"sub\":\"\"}",
+        "\"act\":{\"act\":{\"sub\":\"a\"}}",
+        "\"act\":{\"sub\":\"a\",\"act\":[]}",
+        "\"act\":{\"sub\":\"a\",\"act\":{\"sub\":\"b\",\"act\":{\"sub\":\"c\",\"act\":{\"sub\":\"d\"}}}}",
+        "\"groups\":\"staff\"",
+        "\"groups\":[1]",
+    };
+    char token[SA_JWT_MAX + 1];
+    struct sa_claims claims;
+
+    sign_with("", token);
+    assert_int_equal(verify(token, &claims), SA_OK);
+    for (size_t i = 0; i < SA_COUNT(members); i++) {
+        sign_with(members[i], token);
+        refused(token);
+    }
+}
+
+static void
+a_binding_groups_and_who_acts_are_read_back(void **state SA_UNUSED)
+{
+    char token[SA_JWT_MAX + 1];
+    struct sa_claims claims = sample(), read;
+
+    strcpy(claims.cnf.x5t, "0123456789012345678901234567890123456789012");
+    strcpy(claims.cnf.jkt, "abcdefghij012345678901234567890123456789012");
+    strcpy(claims.act[0], "now");
+    strcpy(claims.act[1], "before");
+    strcpy(claims.act[2], "first");
+    claims.act_count = 3;
+    claims.has_groups = true;
+    strcpy(claims.groups, "staff ops");
+    assert_int_equal(sa_jwt_sign(key, &claims, token), SA_OK);
+    assert_int_equal(verify(token, &read), SA_OK);
+    assert_memory_equal(&read.cnf, &claims.cnf, sizeof(read.cnf));
+    assert_int_equal(read.act_count, 3);
+    assert_string_equal(read.act[0], "now");
+    assert_string_equal(read.act[2], "first");
+    assert_true(read.has_groups);
+    assert_string_equal(read.groups, "staff ops");
+    claims = sample();
+    claims.has_groups = true;
+    assert_int_equal(sa_jwt_sign(key, &claims, token), SA_OK);
+    assert_int_equal(verify(token, &read), SA_OK);
+    assert_true(read.has_groups);
+    assert_string_equal(read.groups, "");
+    assert_int_equal(read.act_count, 0);
+    assert_string_equal(read.cnf.jkt, "");
+}
+
+/* RFC 8693 section 4.1, RFC 8705 section 3.1: what others read. */
+static void
+a_binding_and_a_chain_have_their_standard_form(void **state SA_UNUSED)
+{
+    char token[SA_JWT_MAX + 1];
+    uint8_t text[SA_JWT_MAX + 1];
+    size_t len;
+    struct sa_claims claims = sample();
+
+    strcpy(claims.cnf.x5t, "x");
+    strcpy(claims.act[0], "now");
+    strcpy(claims.act[1], "before");
+    claims.act_count = 2;
+    claims.has_groups = true;
+    assert_int_equal(sa_jwt_sign(key, &claims, token), SA_OK);
+    char *begin = strchr(token, '.') + 1;
+    *strchr(begin, '.') = '\0';
+    assert_int_equal(sa_base64url_decode(sa_bytes_of(begin), text, sizeof(text) - 1, &len), SA_OK);
+    text[len] = '\0';
+    assert_non_null(strstr((char *)text, ",\"groups\":[],\"cnf\":{\"x5t#S256\":\"x\"},"
+                                         "\"act\":{\"sub\":\"now\",\"act\":{\"sub\":\"before\"}}}"));
+}
+
+static void
+a_plain_typ_is_taken_as_well(void **state SA_UNUSED)
+{
+    char token[SA_JWT_MAX + 1];
+    char header[200];
+    char encoded[300];
+    struct sa_claims claims = sample(), read;
+
+    claims.plain_typ = true;
+    snprintf(header, sizeof(header), "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"%s\"}",
+             sa_signing_key_kid(key));
+    sa_base64url(sa_bytes_of(header), encoded);
+    assert_int_equal(sa_jwt_sign(key, &claims, token), SA_OK);
+    assert_memory_equal(token, encoded, strlen(encoded));
+    assert_int_equal(token[strlen(encoded)], '.');
+    assert_int_equal(verify(token, &read), SA_OK);
 }
 
 static void
@@ -268,6 +401,10 @@ main(void)
         cmocka_unit_test(a_token_with_any_character_changed_is_refused),
         cmocka_unit_test(another_key_issuer_or_form_is_refused),
         cmocka_unit_test(a_header_that_is_not_ours_is_refused),
+        cmocka_unit_test(a_binding_or_an_actor_that_is_not_understood_is_refused),
+        cmocka_unit_test(a_binding_groups_and_who_acts_are_read_back),
+        cmocka_unit_test(a_binding_and_a_chain_have_their_standard_form),
+        cmocka_unit_test(a_plain_typ_is_taken_as_well),
         cmocka_unit_test(what_was_signed_is_read_back),
         cmocka_unit_test(a_signature_is_always_86_characters),
         cmocka_unit_test(one_audience_is_a_string_and_several_are_an_array),
