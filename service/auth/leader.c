@@ -1,15 +1,21 @@
 #include "service/auth/leader.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define STAT_MAX   1024u
 #define STEPS_MAX  64u
 #define STATUS_MAX 4096u
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
 
 bool
 sa_process_read(uint32_t pid, struct sa_process *ret_process)
@@ -65,6 +71,36 @@ sa_process_descends(uint32_t pid, uint32_t ancestor)
     return false;
 }
 
+int
+sa_process_open(uint32_t pid)
+{
+    return pid == 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+bool
+sa_process_runs(int handle)
+{
+    struct pollfd gone = {.fd = handle, .events = POLLIN}; /* readable once it has ended */
+
+    return poll(&gone, 1, 0) == 0;
+}
+
+uint64_t
+sa_process_of_peer(int socket, uint32_t pid)
+{
+    struct sa_process process;
+    int handle = -1;
+    socklen_t len = sizeof(handle);
+
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &handle, &len) != 0)
+        handle = errno == ENOPROTOOPT ? sa_process_open(pid) : -1;
+    if (handle < 0)
+        return 0;
+    bool known = sa_process_read(pid, &process) && sa_process_runs(handle);
+    close(handle);
+    return known ? process.start : 0;
+}
+
 /* How many pids /proc/PID/status names for a process, from the namespace of our /proc inwards; 0: gone. */
 static unsigned
 namespaces_of(const char *path)
@@ -89,16 +125,14 @@ bool
 sa_process_is_here(uint32_t pid)
 {
     char path[32];
-    int process = pid == 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+    int process = sa_process_open(pid);
 
     if (process < 0)
         return false;
     snprintf(path, sizeof(path), "/proc/%" PRIu32 "/status", pid);
     unsigned ours = namespaces_of("/proc/self/status");
     bool here = ours > 0 && namespaces_of(path) == ours;
-    /* Readable once it is gone: then what was read may be its successor's. */
-    struct pollfd gone = {.fd = process, .events = POLLIN};
-    here = poll(&gone, 1, 0) == 0 && here;
+    here = sa_process_runs(process) && here; /* else what was read may be its successor's */
     close(process);
     return here;
 }

@@ -18,6 +18,19 @@ bool sa_process_lives(uint32_t pid, uint64_t start);
 /* Whether `ancestor` is `pid` or above it, at most 64 steps up. */
 bool sa_process_descends(uint32_t pid, uint32_t ancestor);
 
+/* A pidfd of a process, for the caller to close; -1 where it is gone. And whether its process has not ended.
+ */
+SA_MUST_CHECK int sa_process_open(uint32_t pid);
+bool sa_process_runs(int handle);
+
+/*
+ * When the process at the other end of a Unix socket was started (as sa_process), for SO_PEERCRED's pid:
+ * asked when it connects, it names the process however late a call comes. 0 for one that is gone. Before
+ * Linux 6.5 the socket has no handle of its peer: a pid that was used again since it connected passes for it
+ * then.
+ */
+uint64_t sa_process_of_peer(int socket, uint32_t pid);
+
 /*
  * Whether a process lives in our own pid namespace. One of another (a container's) has no pid here, or has
  * pids in more namespaces than we have.
