@@ -16,7 +16,8 @@ enum sa_not_before_kind { SA_NOT_BEFORE_INSTANCE = 1, SA_NOT_BEFORE_CLIENT, SA_N
  */
 struct sa_not_before {
     enum sa_not_before_kind kind;
-    char key[SA_ID_LEN + 1]; /* a gateway's number or a client's row in decimal, a person's subject id */
+    /* A gateway's number or a client's row in decimal; what tokens have as `sub`, a subject id or a client's id. */
+    char key[SA_CLIENT_ID_MAX + 1];
     int64_t since_ms;        /* 0: from the beginning */
     int64_t not_before_ms;
     int64_t until_ms; /* whatever it ends has expired by then: nobody needs the rule any more */
@@ -48,7 +49,7 @@ struct sa_minted {
     int64_t mint_ms;
     uint16_t instance; /* 0: it came through no gateway */
     uint32_t client_row;
-    const char *subject; /* a person's, or whatever else: it then matches none */
+    const char *subject;
 };
 
 /* Whether a rule voids a token. Nothing is read while there is no rule. SA_OK. */
