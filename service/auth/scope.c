@@ -29,8 +29,8 @@ names_nothing(const char *list)
     return list[strspn(list, " ")] == '\0';
 }
 
-static const struct sa_client_audience *
-find_audience(const struct sa_client *client, const char *name)
+const struct sa_client_audience *
+sa_scope_audience(const struct sa_client *client, const char *name)
 {
     for (unsigned i = 0; i < client->audience_count; i++)
         if (strcmp(client->audiences[i].audience, name) == 0)
@@ -56,8 +56,8 @@ has_audience(const struct sa_granted *granted, const char *name)
     return false;
 }
 
-static bool
-add_audience(struct sa_granted *granted, const char *name)
+bool
+sa_granted_add_audience(struct sa_granted *granted, const char *name)
 {
     if (has_audience(granted, name))
         return true;
@@ -67,8 +67,8 @@ add_audience(struct sa_granted *granted, const char *name)
     return true;
 }
 
-static bool
-add_scope(struct sa_granted *granted, struct sa_bytes scope)
+bool
+sa_granted_add_scope(struct sa_granted *granted, struct sa_bytes scope)
 {
     size_t len = strlen(granted->scope);
     size_t space = len > 0;
@@ -100,7 +100,7 @@ collect(const struct sa_client *client, const char *wanted, const char *within, 
             continue;
         while (sa_scope_next(&at, &scope))
             if ((all || sa_scope_has(wanted, scope)) && (within == NULL || sa_scope_has(within, scope)) &&
-                !add_scope(granted, scope))
+                !sa_granted_add_scope(granted, scope))
                 return SA_INVALID_SCOPE;
     }
     while (sa_scope_next(&wanted, &scope)) /* an unknown one is an error, never silently dropped */
@@ -118,9 +118,9 @@ sa_scope_grant(const struct sa_client *client, const struct sa_user *groups,
     if (request->audience_count == 0)
         return SA_INVALID_TARGET;
     for (size_t i = 0; i < request->audience_count; i++) {
-        const struct sa_client_audience *audience = find_audience(client, request->audiences[i]);
+        const struct sa_client_audience *audience = sa_scope_audience(client, request->audiences[i]);
         if (audience == NULL || (audience->group[0] != '\0' && !is_member(groups, audience->group)) ||
-            !add_audience(&granted, audience->audience))
+            !sa_granted_add_audience(&granted, audience->audience))
             return SA_INVALID_TARGET;
     }
     enum sa_status status = collect(client, request->scope, NULL, &granted);
@@ -137,8 +137,9 @@ static void
 all_that_is_left(const struct sa_client *client, const struct sa_session *session, struct sa_granted *granted)
 {
     for (unsigned i = 0; i < session->aud_count; i++)
-        if (find_audience(client, session->aud[i]) != NULL)
-            (void)add_audience(granted, session->aud[i]);
+        if (sa_scope_audience(client, session->aud[i]) != NULL &&
+            !sa_granted_add_audience(granted, session->aud[i]))
+            return; /* a session has no more than fit */
 }
 
 enum sa_status
@@ -150,7 +151,8 @@ sa_scope_narrow(const struct sa_client *client, const struct sa_session *session
 
     all_that_is_left(client, session, &left);
     for (size_t i = 0; i < request->audience_count; i++)
-        if (!has_audience(&left, request->audiences[i]) || !add_audience(&granted, request->audiences[i]))
+        if (!has_audience(&left, request->audiences[i]) ||
+            !sa_granted_add_audience(&granted, request->audiences[i]))
             return SA_INVALID_TARGET;
     if (request->audience_count == 0)
         granted = left;

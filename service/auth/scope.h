@@ -39,6 +39,13 @@ SA_MUST_CHECK enum sa_status sa_scope_narrow(const struct sa_client *client, con
                                              const struct sa_scope_request *request,
                                              struct sa_granted *ret_granted);
 
+/* What is registered for an audience that a client may ask for; NULL: it may not. */
+const struct sa_client_audience *sa_scope_audience(const struct sa_client *client, const char *name);
+
+/* Put an audience or a scope behind the others, unless it is there. False where it does not fit. */
+SA_MUST_CHECK bool sa_granted_add_audience(struct sa_granted *granted, const char *name);
+SA_MUST_CHECK bool sa_granted_add_scope(struct sa_granted *granted, struct sa_bytes scope);
+
 /* Whether a list of scopes has one. */
 bool sa_scope_has(const char *list, struct sa_bytes scope);
 

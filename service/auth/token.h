@@ -10,20 +10,26 @@ struct sa_token_subject {
     const struct sa_client *client;
     const struct sa_session *session; /* NULL: the token stands for the client itself */
     uint32_t ttl_s;                   /* cut at the session's end */
+    uint16_t gateway;                 /* the number of the gateway that it goes through; 0: none */
+    const struct sa_binding *binding; /* whose key or certificate it is bound to; NULL: nobody's */
+    const struct sa_claims *original; /* the token that is exchanged for it: no session then; NULL: none */
 };
 
 /* A signed token, a secret: wiped by whoever holds it. */
 struct sa_token {
     char jwt[SA_JWT_MAX + 1];
     char jti[SA_JTI_LEN + 1];
+    const char *type; /* "Bearer" (RFC 6750), or "DPoP" (RFC 9449 section 5) */
     uint32_t expires_in_s;
 };
 
 /*
- * Say and sign it. `iat` is set back as configured, `exp` is not.
+ * Say and sign it. `iat` is set back as configured, `exp` is not. A token that is exchanged for another one
+ * says the same of its subject, ends no later, and names the client that acts now.
  *
- * Returns SA_OK; SA_INVALID_GRANT where the session has no second left; SA_TOO_LARGE, SA_NO_MEMORY,
- * SA_INTERNAL.
+ * Returns SA_OK; SA_INVALID_GRANT where the session, or the token that is exchanged, has no second left, or a
+ * person whose groups are said is not there any more; SA_TOO_LARGE where it says more than SA_JWT_MAX holds;
+ * SA_STORAGE, SA_NO_MEMORY, SA_INTERNAL.
  */
 SA_MUST_CHECK enum sa_status sa_token_mint(struct sa_authority *authority,
                                            const struct sa_token_subject *subject,
@@ -42,8 +48,8 @@ SA_MUST_CHECK enum sa_status sa_token_read(const struct sa_authority *authority,
                                            struct sa_claims *ret_claims, uint32_t *ret_client_row);
 
 /*
- * Whether what a token of ours says holds now: not expired, not revoked, its client the same as ever, its
- * session and its person's account open. SA_OK with *ret_live; SA_STORAGE, SA_NO_MEMORY.
+ * Whether what a token of ours says holds now: not expired, not revoked, ruled out by nobody, its client the
+ * same as ever, its session and its person's account open. SA_OK with *ret_live; SA_STORAGE, SA_NO_MEMORY.
  */
 SA_MUST_CHECK enum sa_status sa_token_is_live(struct sa_authority *authority, const struct sa_claims *claims,
                                               uint32_t client_row, int64_t now_ms, bool *ret_live);

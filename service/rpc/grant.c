@@ -42,7 +42,7 @@ rpc_put_grant(struct sa_call *call, const struct sa_token *token, const struct s
         return SA_NO_MEMORY;
     secauth__v1__token_grant__init(grant);
     if (!rpc_put_bytes(call, sa_bytes_of(token->jwt), &grant->access_token) ||
-        !rpc_put_text(call, "Bearer", &grant->token_type) ||
+        !rpc_put_text(call, token->type, &grant->token_type) ||
         !rpc_put_text(call, granted->scope, &grant->scope))
         return SA_NO_MEMORY;
     grant->expires_in_seconds = token->expires_in_s;
@@ -71,35 +71,10 @@ rpc_grant_detail(struct sa_call *call, const struct sa_token *token, const struc
 }
 
 enum sa_status
-rpc_authenticate_client(struct sa_call *call, const Secauth__V1__ClientAuth *auth,
-                        struct sa_client **ret_client, struct sa_binding *ret_binding)
-{
-    struct sa_client_proof proof = {.client_id = ""};
-
-    if (auth == NULL)
-        return sa_call_refuse(call, "client", "the client that asks; required");
-    proof.client_id = auth->client_id;
-    if (auth->method_case == SECAUTH__V1__CLIENT_AUTH__METHOD_SECRET)
-        proof.secret = rpc_bytes(auth->secret);
-    if (proof.secret.len > SA_CLIENT_SECRET_MAX)
-        return sa_call_refuse(call, "client.secret", "at most 128 bytes");
-    enum sa_status status = sa_client_authenticate(call->authority, &proof, ret_client);
-    if (status == SA_OK && ret_binding != NULL)
-        *ret_binding = (struct sa_binding){.jkt = ""};
-    if (status != SA_INVALID_CLIENT)
-        return status;
-    struct sa_audit record = sa_call_audit(call, SA_EVENT_CLIENT_AUTH, SA_OUTCOME_DENIED, "INVALID_CLIENT");
-    size_t len = strnlen(auth->client_id, SA_CLIENT_ID_MAX);
-    record.client_id = rpc_escaped(call, sa_bytes(auth->client_id, len));
-    call->counts_against_source = true;
-    return rpc_denied(call, &record, status);
-}
-
-enum sa_status
 rpc_grant_refuse(struct sa_call *call, struct sa_audit *record, enum sa_status status)
 {
     if (status != SA_INVALID_SCOPE && status != SA_INVALID_TARGET && status != SA_UNAUTHORIZED_CLIENT &&
-        status != SA_SESSION_INVALID && status != SA_INVALID_GRANT)
+        status != SA_SESSION_INVALID && status != SA_INVALID_GRANT && status != SA_INVALID_CLIENT)
         return status;
     record->outcome = SA_OUTCOME_DENIED;
     if (record->reason == NULL)
@@ -112,9 +87,13 @@ rpc_grant_prepare(struct sa_call *call, const struct sa_token_subject *subject,
                   const struct sa_granted *granted, struct sa_audit *record,
                   Secauth__V1__TokenGrant **ret_grant)
 {
+    struct sa_token_subject through = *subject;
     struct sa_token token;
 
-    enum sa_status status = sa_token_mint(call->authority, subject, granted, call->now.wall_ms, &token);
+    through.gateway = call->caller.gateway_number;
+    enum sa_status status = sa_token_mint(call->authority, &through, granted, call->now.wall_ms, &token);
+    if (status == SA_TOO_LARGE)
+        return sa_call_refuse(call, "tokens", RPC_TOO_MUCH);
     if (status == SA_OK)
         status = rpc_put_grant(call, &token, granted, ret_grant);
     if (status == SA_OK && subject->session != NULL &&
@@ -124,6 +103,19 @@ rpc_grant_prepare(struct sa_call *call, const struct sa_token_subject *subject,
         record->detail = rpc_grant_detail(call, &token, granted);
     sa_wipe(&token, sizeof(token));
     return status;
+}
+
+/* The reply is there already; it leaves if, and only if, its record is on the disk. */
+static enum sa_status
+handed_out(struct sa_call *call)
+{
+    return call->committed;
+}
+
+enum sa_status
+rpc_grant_commit(struct sa_call *call, const struct sa_grant *grant, const struct sa_audit *record)
+{
+    return sa_call_commit(call, sa_store_grant_work(call->arena, grant, record), handed_out);
 }
 
 void

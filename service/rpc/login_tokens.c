@@ -67,7 +67,11 @@ rpc_login_grant_tokens(struct sa_call *call, const struct sa_user *user, const s
     sa_refresh_lookup(authority->keyring, &refresh, handle_mac);
     if (sa_client_may(client, SA_GRANT_REFRESH))
         sa_refresh_format(authority->keyring, &refresh, refresh_text);
-    struct sa_token_subject subject = {client, &session, sa_token_ttl(authority, client)};
+    session.gateway = call->caller.gateway_number;
+    struct sa_token_subject subject = {.client = client,
+                                       .session = &session,
+                                       .ttl_s = sa_token_ttl(authority, client),
+                                       .gateway = session.gateway};
     status = sa_token_mint(authority, &subject, granted, call->now.wall_ms, &token);
     if (status == SA_OK)
         status = rpc_put_grant(call, &token, granted, ret_grant);

@@ -4,19 +4,6 @@
 #include "service/auth/token.h"
 #include "service/rpc/grant.h"
 
-/* The reply is there already; it leaves if, and only if, its record is on the disk. */
-static enum sa_status
-issued(struct sa_call *call)
-{
-    return call->committed;
-}
-
-static enum sa_status
-commit(struct sa_call *call, const struct sa_audit *record)
-{
-    return sa_call_commit(call, sa_store_audit_work(call->arena, record), issued);
-}
-
 enum sa_status
 rpc_token_issue(struct sa_call *call, const Secauth__V1__IssueTokenRequest *request,
                 Secauth__V1__IssueTokenResponse *reply)
@@ -25,10 +12,11 @@ rpc_token_issue(struct sa_call *call, const Secauth__V1__IssueTokenRequest *requ
     SA_OWN(sa_client) client = NULL;
     struct sa_scope_request wanted;
     struct sa_granted granted;
+    struct sa_binding binding;
 
     enum sa_status status = rpc_read_tokens(call, request->tokens, &wanted);
     if (status == SA_OK)
-        status = rpc_authenticate_client(call, request->client, &client, NULL);
+        status = rpc_authenticate_client(call, request->client, &client, &binding);
     if (status != SA_OK)
         return status;
     record.client_id = request->client->client_id;
@@ -37,7 +25,11 @@ rpc_token_issue(struct sa_call *call, const Secauth__V1__IssueTokenRequest *requ
     status = sa_scope_grant(client, NULL, &wanted, &granted);
     if (status != SA_OK)
         return rpc_grant_refuse(call, &record, status);
-    struct sa_token_subject subject = {client, NULL, sa_token_ttl(call->authority, client)};
+    struct sa_token_subject subject = {
+        .client = client, .ttl_s = sa_token_ttl(call->authority, client), .binding = &binding};
     status = rpc_grant_prepare(call, &subject, &granted, &record, &reply->grant);
-    return status == SA_OK ? commit(call, &record) : status;
+    if (status != SA_OK)
+        return status;
+    struct sa_grant grant = {.client_row = client->row, .session_id = "", .subject_client = ""};
+    return rpc_grant_commit(call, &grant, &record);
 }

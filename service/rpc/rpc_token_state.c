@@ -2,6 +2,7 @@
 #include "service/auth/client.h"
 #include "service/auth/inside.h"
 #include "service/auth/refresh.h"
+#include "service/auth/scope.h"
 #include "service/auth/token.h"
 #include "service/rpc/shared.h"
 
@@ -34,16 +35,78 @@ put_audiences(struct sa_call *call, unsigned count, const char (*audiences)[SA_J
     return true;
 }
 
+/* Words separated by spaces, one by one. */
+static bool
+put_words(struct sa_call *call, const char *words, size_t *ret_count, char ***ret_words)
+{
+    struct sa_bytes word;
+    size_t count = 0;
+
+    for (const char *at = words; sa_scope_next(&at, &word);)
+        count++;
+    char **list = sa_arena_alloc(call->arena, (count + 1) * sizeof(*list));
+    for (size_t i = 0; list != NULL && sa_scope_next(&words, &word); i++) {
+        list[i] = sa_arena_alloc(call->arena, word.len + 1);
+        if (list[i] == NULL)
+            return false;
+        memcpy(list[i], word.data, word.len);
+        list[i][word.len] = '\0';
+    }
+    *ret_count = count;
+    *ret_words = list;
+    return list != NULL;
+}
+
+static bool
+put_binding(struct sa_call *call, const struct sa_binding *cnf, Secauth__V1__TokenBinding **ret_binding)
+{
+    Secauth__V1__TokenBinding *binding;
+
+    if (cnf->x5t[0] == '\0' && cnf->jkt[0] == '\0')
+        return true;
+    binding = sa_arena_alloc(call->arena, sizeof(*binding));
+    if (binding == NULL)
+        return false;
+    secauth__v1__token_binding__init(binding);
+    *ret_binding = binding;
+    return rpc_put_text(call, cnf->x5t, &binding->x5t_s256) && rpc_put_text(call, cnf->jkt, &binding->jkt);
+}
+
+static bool
+put_actors(struct sa_call *call, const struct sa_claims *claims, Secauth__V1__IntrospectTokenResponse *reply)
+{
+    reply->act = sa_arena_alloc(call->arena, SA_JWT_ACTORS * sizeof(*reply->act));
+    if (reply->act == NULL)
+        return false;
+    for (unsigned i = 0; i < claims->act_count; i++)
+        if (!rpc_put_text(call, claims->act[i], &reply->act[i]))
+            return false;
+    reply->n_act = claims->act_count;
+    return true;
+}
+
+/* What is said of the person, of a token and of a session alike. */
+static bool
+put_person(struct sa_call *call, const char *amr, const char *acr, int64_t auth_time,
+           Secauth__V1__IntrospectTokenResponse *reply)
+{
+    reply->auth_time = auth_time;
+    return put_words(call, amr, &reply->n_amr, &reply->amr) && rpc_put_text(call, acr, &reply->acr);
+}
+
 static enum sa_status
 put_access(struct sa_call *call, const struct sa_claims *claims, Secauth__V1__IntrospectTokenResponse *reply)
 {
     if (!rpc_put_text(call, claims->scope, &reply->scope) ||
         !rpc_put_text(call, claims->client_id, &reply->client_id) ||
         !rpc_put_text(call, claims->username, &reply->username) ||
-        !rpc_put_text(call, "Bearer", &reply->token_type) || !rpc_put_text(call, claims->sub, &reply->sub) ||
-        !rpc_put_text(call, claims->iss, &reply->iss) || !rpc_put_text(call, claims->jti, &reply->jti) ||
-        !rpc_put_text(call, claims->sid, &reply->sid) ||
-        !put_audiences(call, claims->aud_count, claims->aud, reply))
+        !rpc_put_text(call, claims->cnf.jkt[0] != '\0' ? "DPoP" : "Bearer", &reply->token_type) ||
+        !rpc_put_text(call, claims->sub, &reply->sub) || !rpc_put_text(call, claims->iss, &reply->iss) ||
+        !rpc_put_text(call, claims->jti, &reply->jti) || !rpc_put_text(call, claims->sid, &reply->sid) ||
+        !put_audiences(call, claims->aud_count, claims->aud, reply) ||
+        !put_person(call, claims->amr, claims->acr, claims->auth_time, reply) ||
+        !put_words(call, claims->groups, &reply->n_groups, &reply->groups) ||
+        !put_binding(call, &claims->cnf, &reply->cnf) || !put_actors(call, claims, reply))
         return SA_NO_MEMORY;
     reply->exp = claims->exp;
     reply->iat = claims->iat;
@@ -93,7 +156,9 @@ put_refresh(struct sa_call *call, const struct sa_session *session,
         !rpc_put_text(call, session->subject, &reply->sub) ||
         !rpc_put_text(call, call->authority->conf->token_issuer, &reply->iss) ||
         !rpc_put_text(call, session->id, &reply->sid) ||
-        !put_audiences(call, session->aud_count, session->aud, reply))
+        !put_audiences(call, session->aud_count, session->aud, reply) ||
+        !put_person(call, session->amr, session->acr, session->auth_time_s, reply) ||
+        !put_binding(call, &session->binding, &reply->cnf))
         return SA_NO_MEMORY;
     reply->exp = earlier(session->expires_ms, idle_end_ms) / 1000;
     reply->iat = session->created_ms / 1000;
@@ -165,6 +230,15 @@ rpc_token_introspect(struct sa_call *call, const Secauth__V1__IntrospectTokenReq
 
 /* ---- RevokeToken ---- */
 
+/* Another client's token: refused, and told (RFC 7009 section 2.1). Nothing is revoked. */
+static enum sa_status
+refuse_other(struct sa_call *call, struct sa_audit *record)
+{
+    record->outcome = SA_OUTCOME_DENIED;
+    record->reason = "OTHER_CLIENT";
+    return rpc_denied(call, record, SA_INVALID_GRANT);
+}
+
 static enum sa_status
 revoke_refresh(struct sa_call *call, const struct sa_client *client, const struct sa_refresh_token *token,
                struct sa_audit *record)
@@ -177,12 +251,14 @@ revoke_refresh(struct sa_call *call, const struct sa_client *client, const struc
         sa_store_session_by_handle(call->authority->store, mac, call->now.wall_ms, &session);
     if (status == SA_NOT_FOUND)
         return SA_OK;
-    if (status != SA_OK || session.client_row != client->row)
+    if (status != SA_OK)
         return status;
     record->user = session.user;
     record->subject = session.subject;
     record->session_id = session.id;
     record->detail = "token=refresh";
+    if (session.client_row != client->row)
+        return refuse_other(call, record);
     return sa_store_session_end(call->authority->store, session.id, call->now.wall_ms, record);
 }
 
@@ -196,19 +272,18 @@ revoke_access(struct sa_call *call, const struct sa_client *client, struct sa_by
     enum sa_status status = sa_token_read(call->authority, text, &claims, &client_row);
     if (status == SA_INVALID_GRANT)
         return SA_OK;
-    if (status != SA_OK || client_row != client->row || call->now.wall_ms / 1000 >= claims.exp)
+    if (status != SA_OK || call->now.wall_ms / 1000 >= claims.exp)
         return status;
     record->user = claims.username;
     record->subject = claims.sub;
     record->session_id = claims.sid;
     record->detail = rpc_detail(call, "token=access jti=%s", claims.jti);
+    if (client_row != client->row)
+        return refuse_other(call, record);
     return sa_store_token_revoke(call->authority->store, claims.jti, claims.exp, record);
 }
 
-/*
- * What is not the client's own, or means nothing, is left alone with the same answer (RFC 7009 section
- * 2.2).
- */
+/* What means nothing, or nothing any more, is a success too (RFC 7009 section 2.2). */
 enum sa_status
 rpc_token_revoke(struct sa_call *call, const Secauth__V1__RevokeTokenRequest *request,
                  Secauth__V1__RevokeTokenResponse *reply)
