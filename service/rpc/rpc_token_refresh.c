@@ -35,8 +35,9 @@ prepare_refresh(struct sa_call *call, struct refreshing *refreshing, struct sa_a
         status = sa_scope_narrow(refreshing->client, session, &refreshing->wanted, &granted);
     if (status != SA_OK)
         return status;
-    struct sa_token_subject subject = {refreshing->client, session,
-                                       sa_token_ttl(call->authority, refreshing->client)};
+    struct sa_token_subject subject = {.client = refreshing->client,
+                                       .session = session,
+                                       .ttl_s = sa_token_ttl(call->authority, refreshing->client)};
     return rpc_grant_prepare(call, &subject, &granted, record, &refreshing->grant);
 }
 

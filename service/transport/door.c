@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "inside.h"
+#include "service/auth/leader.h"
 #include "service/base/log.h"
 
 #define ACCEPTS_MAX      32 /* in one turn */
@@ -154,10 +155,13 @@ take(struct sa_door *door, int fd)
     }
     bool stranger = caller.standing == SA_CALLER_STRANGER &&
                     !server->options.uid_is_known(server->options.user, caller.uid);
-    if (has_room(door, &caller, stranger))
-        sa_conn_new(door, fd, &caller, stranger);
-    else
+    if (!has_room(door, &caller, stranger)) {
         close(fd);
+        return;
+    }
+    if (door->via == SA_VIA_USER && !stranger)
+        caller.pid_start = sa_process_of_peer(fd, caller.pid);
+    sa_conn_new(door, fd, &caller, stranger);
 }
 
 void
