@@ -5,6 +5,8 @@
 
 #include "service/base/secret.h"
 
+#define REHASHES 64u /* as many as can be under way between the look at a record and its challenge */
+
 /* An owner, part by part: whatever a part's length is, it is one digest, so no two owners look alike. */
 struct parts {
     uint8_t source[SA_SHA256_LEN];
@@ -21,9 +23,16 @@ struct slot {
     struct sa_challenge challenge;
 };
 
+struct rehash {
+    uint8_t old_mac[SA_MAC_LEN];
+    uint8_t new_mac[SA_MAC_LEN];
+};
+
 struct sa_challenges {
     pthread_mutex_t lock;
     uint64_t serial;
+    struct rehash rehashes[REHASHES]; /* the last ones */
+    size_t next_rehash;
     struct slot slots[SA_CHALLENGES_MAX];
     struct slot *by_source[SA_CHALLENGES_MAX]; /* room's alone */
 };
@@ -135,6 +144,15 @@ room(struct sa_challenges *challenges, const struct parts *owner, int64_t boot_m
 
 /* ---- in and out ---- */
 
+/* A proof of the old hash is one of the new hash, too. */
+static void
+carry_over(struct sa_challenge *challenge, const struct rehash *rehash)
+{
+    if (memcmp(challenge->hash_mac, rehash->old_mac, SA_MAC_LEN) == 0 ||
+        memcmp(challenge->next_mac, rehash->old_mac, SA_MAC_LEN) == 0)
+        memcpy(challenge->next_mac, rehash->new_mac, SA_MAC_LEN);
+}
+
 void
 sa_challenges_issue(struct sa_challenges *challenges, const struct sa_challenge_owner *owner,
                     const struct sa_challenge *challenge, int64_t boot_ms, char ret_state[SA_ID_LEN + 1])
@@ -147,6 +165,8 @@ sa_challenges_issue(struct sa_challenges *challenges, const struct sa_challenge_
     *slot = (struct slot){
         .made_boot_ms = boot_ms, .serial = ++challenges->serial, .owner = parts, .challenge = *challenge};
     memcpy(slot->state, ret_state, sizeof(slot->state));
+    for (size_t i = 0; i < REHASHES; i++) /* from the oldest on */
+        carry_over(&slot->challenge, &challenges->rehashes[(challenges->next_rehash + i) % REHASHES]);
     pthread_mutex_unlock(&challenges->lock);
 }
 
@@ -175,14 +195,14 @@ sa_challenges_redeem(struct sa_challenges *challenges, struct sa_bytes state,
 }
 
 void
-sa_challenges_rehashed(struct sa_challenges *challenges, const uint8_t old_mac[SA_MAC_LEN],
-                       const uint8_t new_mac[SA_MAC_LEN])
+sa_challenges_rehashing(struct sa_challenges *challenges, const uint8_t old_mac[SA_MAC_LEN],
+                        const uint8_t new_mac[SA_MAC_LEN])
 {
     pthread_mutex_lock(&challenges->lock);
-    for (size_t i = 0; i < SA_CHALLENGES_MAX; i++) {
-        struct slot *slot = &challenges->slots[i];
-        if (slot->made_boot_ms != 0 && memcmp(slot->challenge.hash_mac, old_mac, SA_MAC_LEN) == 0)
-            memcpy(slot->challenge.hash_mac, new_mac, SA_MAC_LEN);
-    }
+    struct rehash *rehash = &challenges->rehashes[challenges->next_rehash++ % REHASHES];
+    memcpy(rehash->old_mac, old_mac, SA_MAC_LEN);
+    memcpy(rehash->new_mac, new_mac, SA_MAC_LEN);
+    for (size_t i = 0; i < SA_CHALLENGES_MAX; i++)
+        carry_over(&challenges->slots[i].challenge, rehash);
     pthread_mutex_unlock(&challenges->lock);
 }

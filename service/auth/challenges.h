@@ -29,6 +29,7 @@ struct sa_challenge {
     const char *reason; /* why it is denied whatever the answer is, a constant; NULL: it is proven so far */
     uint8_t password_mac[SA_MAC_LEN]; /* an answer equal to the password is no guess at a code */
     uint8_t hash_mac[SA_MAC_LEN];     /* of the record's hash: another one, and the proof is void */
+    uint8_t next_mac[SA_MAC_LEN];     /* of another hash of the same password; zeros: there is none */
 };
 
 struct sa_challenges;
@@ -51,8 +52,12 @@ SA_MUST_CHECK bool sa_challenges_redeem(struct sa_challenges *challenges, struct
                                         const struct sa_challenge_owner *owner, int64_t boot_ms,
                                         struct sa_challenge *ret_challenge);
 
-/* The same password has another hash by now (a rehash): proofs of the old one stand. */
-void sa_challenges_rehashed(struct sa_challenges *challenges, const uint8_t old_mac[SA_MAC_LEN],
-                            const uint8_t new_mac[SA_MAC_LEN]);
+/*
+ * The same password is about to get another hash (a rehash): proofs of the old one stand, those too whose
+ * challenge is issued a moment later. Before the commit, so that no answer meets the new hash first; where it
+ * fails, nothing has the new one.
+ */
+void sa_challenges_rehashing(struct sa_challenges *challenges, const uint8_t old_mac[SA_MAC_LEN],
+                             const uint8_t new_mac[SA_MAC_LEN]);
 
 #endif

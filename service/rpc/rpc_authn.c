@@ -91,7 +91,7 @@ keep_challenges(const struct sa_call *call, const char *old_hash, const char *ne
 
     rpc_login_challenge_mac(call, sa_bytes_of(old_hash), old_mac);
     rpc_login_challenge_mac(call, sa_bytes_of(new_hash), new_mac);
-    sa_challenges_rehashed(call->authority->challenges, old_mac, new_mac);
+    sa_challenges_rehashing(call->authority->challenges, old_mac, new_mac);
 }
 
 /*
@@ -111,10 +111,10 @@ rehash(struct sa_call *call)
 
     rpc_audit_user(&record, login->user);
     enum sa_status status = sa_login_hash(call->authority, login->password, encoded);
-    if (status == SA_OK)
-        status = sa_store_user_set_password(call->authority->store, &change, call->now.wall_ms, &record);
-    if (status == SA_OK)
+    if (status == SA_OK) {
         keep_challenges(call, login->user->hash, encoded);
+        status = sa_store_user_set_password(call->authority->store, &change, call->now.wall_ms, &record);
+    }
     sa_wipe(encoded, sizeof(encoded));
     return status;
 }

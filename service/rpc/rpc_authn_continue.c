@@ -25,7 +25,8 @@ is_void(const struct sa_call *call, const struct rpc_login *login, const struct 
     if (login->user == NULL)
         return true;
     rpc_login_challenge_mac(call, sa_bytes_of(login->user->hash), mac);
-    return memcmp(mac, challenge->hash_mac, sizeof(mac)) != 0;
+    return memcmp(mac, challenge->hash_mac, sizeof(mac)) != 0 &&
+           memcmp(mac, challenge->next_mac, sizeof(mac)) != 0;
 }
 
 /* Why an answer is no guess at a code, and counts nowhere; NULL: it is one. */

@@ -179,17 +179,44 @@ a_rehash_of_the_same_password_voids_no_proof(void **state)
     SA_OWN(sa_challenges) challenges = sa_challenges_new();
     const struct sa_challenge_owner owner = owner_of("ann", &here);
     static const uint8_t other[SA_MAC_LEN] = {9};
+    static const uint8_t none[SA_MAC_LEN];
     static const uint8_t next[SA_MAC_LEN] = {3};
+    static const uint8_t last[SA_MAC_LEN] = {4};
     struct sa_challenge challenge;
     char given[SA_ID_LEN + 1];
 
     (void)state;
     issue(challenges, "ann", &here, START_MS, given);
-    sa_challenges_rehashed(challenges, other, next);
-    sa_challenges_rehashed(challenges, asked.hash_mac, next);
-    sa_challenges_rehashed(challenges, asked.hash_mac, other);
+    sa_challenges_rehashing(challenges, other, last);
     assert_true(sa_challenges_redeem(challenges, sa_bytes_of(given), &owner, START_MS, &challenge));
-    assert_memory_equal(challenge.hash_mac, next, sizeof(next));
+    assert_memory_equal(challenge.next_mac, none, sizeof(none));
+    issue(challenges, "ann", &here, START_MS, given);
+    sa_challenges_rehashing(challenges, asked.hash_mac, next);
+    assert_true(sa_challenges_redeem(challenges, sa_bytes_of(given), &owner, START_MS, &challenge));
+    assert_memory_equal(challenge.hash_mac, asked.hash_mac, sizeof(next));
+    assert_memory_equal(challenge.next_mac, next, sizeof(next));
+    issue(challenges, "ann", &here, START_MS, given);
+    sa_challenges_rehashing(challenges, next, last);
+    assert_true(sa_challenges_redeem(challenges, sa_bytes_of(given), &owner, START_MS, &challenge));
+    assert_memory_equal(challenge.next_mac, last, sizeof(last));
+}
+
+static void
+a_proof_stands_whose_challenge_is_issued_just_after_the_rehash(void **state)
+{
+    SA_OWN(sa_challenges) challenges = sa_challenges_new();
+    const struct sa_challenge_owner owner = owner_of("ann", &here);
+    static const uint8_t next[SA_MAC_LEN] = {3};
+    static const uint8_t last[SA_MAC_LEN] = {4};
+    struct sa_challenge challenge;
+    char given[SA_ID_LEN + 1];
+
+    (void)state;
+    sa_challenges_rehashing(challenges, asked.hash_mac, next);
+    sa_challenges_rehashing(challenges, next, last);
+    issue(challenges, "ann", &here, START_MS, given);
+    assert_true(sa_challenges_redeem(challenges, sa_bytes_of(given), &owner, START_MS, &challenge));
+    assert_memory_equal(challenge.next_mac, last, sizeof(last));
 }
 
 int
@@ -203,6 +230,7 @@ main(void)
         cmocka_unit_test(in_a_full_table_the_source_that_holds_the_most_loses_its_oldest),
         cmocka_unit_test(where_all_hold_as_much_the_oldest_goes),
         cmocka_unit_test(a_rehash_of_the_same_password_voids_no_proof),
+        cmocka_unit_test(a_proof_stands_whose_challenge_is_issued_just_after_the_rehash),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
