@@ -14,9 +14,9 @@
  *     secauth_token_free(token);
  *     secauth_close(secauth);
  *
- * Compile and link with `pkg-config --cflags --libs secauth`. The library needs libc only, starts no thread,
- * touches no signal and has no globals; a handle is used by one thread at a time, several handles by as many
- * threads.
+ * Compile and link with `pkg-config --cflags --libs secauth`. The library needs libc and, to verify,
+ * OpenSSL's libcrypto; it starts no thread, touches no signal and has no globals; a handle is used by one
+ * thread at a time, several handles by as many threads.
  *
  * Rules for every function:
  * - A status is compared with SECAUTH_OK. Zero is not success: it is unset, and means no.
@@ -218,6 +218,123 @@ SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status secauth_get_key_set(struct se
                                                                        struct secauth_error *ret_error);
 
 SECAUTH_API void secauth_key_set_free(struct secauth_key_set *key_set);
+
+/*
+ * Verification offline: a service looks at an access token by itself, with the published keys and no call
+ * (RFC 9068 section 4). One verifier serves any number of threads at once.
+ *
+ *     secauth_verifier_new(&identity, &verifier, &error);
+ *     secauth_verifier_set_keys(verifier, keys->jwks, strlen(keys->jwks), &error);
+ *     ...
+ *     if (secauth_verify(verifier, bearer, &want, &claims, &error) != SECAUTH_OK)
+ *         answer 401, or 403 for SECAUTH_INVALID_SCOPE (RFC 6750 section 3.1); log error.message
+ */
+struct secauth_verifier;
+
+#define SECAUTH_LEEWAY_SECONDS 30
+#define SECAUTH_TOKEN_MAX      4096
+
+/* Whose tokens a service takes, and as whom. */
+struct secauth_identity {
+    const char *issuer; /* `iss`, byte for byte as the daemon is configured; at most 255 bytes */
+    const char *const
+        *audiences; /* what this service is called: `aud` must name one. 1 to 8 of 1 to 64 bytes */
+    size_t audience_count;
+    int leeway_seconds; /* how far clocks may be apart: 1 to 300; 0: SECAUTH_LEEWAY_SECONDS; negative: none */
+    int accept_jwt;     /* 1: `typ` may be "JWT" too, for an audience whose tokens are made that way */
+};
+
+/* What a call needs. */
+struct secauth_want {
+    const char *audience; /* one of the verifier's, which the token must name; NULL: any of them */
+    const char *scope;    /* all of these, separated by spaces, must be granted; NULL: none is needed */
+    int64_t at_seconds;   /* judge at this time, seconds since 1970; 0: now, by CLOCK_REALTIME */
+};
+
+/* What a token says. Texts are terminated; absent ones are "", absent numbers 0, but for `amr` and `groups`.
+ */
+struct secauth_claims {
+    const char *iss;
+    const char *sub;       /* a person's subject id, or the client's id */
+    const char *client_id; /* who asked for it */
+    const char *scope;     /* separated by single spaces */
+    const char *jti;
+    const char *sid;      /* the login session */
+    const char *username; /* "" where policy keeps it out */
+    const char *acr;      /* "0", "1": a password, "2": two factors */
+    int64_t exp;          /* seconds since 1970 */
+    int64_t iat;
+    int64_t auth_time;
+    const char *const *audiences;
+    size_t audience_count;
+    const char *const *amr; /* RFC 8176 */
+    size_t amr_count;
+    const char *const *groups;
+    size_t group_count;
+    const char *jkt;           /* bound to this key: check the DPoP proof (RFC 9449 section 6.1) */
+    const char *x5t;           /* bound to this certificate: x5t#S256 (RFC 8705 section 3.1) */
+    const char *const *actors; /* `act` (RFC 8693 section 4.1): who acts for `sub`, the present one first */
+    size_t actor_count;
+};
+
+/*
+ * A verifier with no keys yet, which refuses everything.
+ *
+ *   identity      is copied.
+ *   ret_verifier  the caller frees it, when no thread uses it any more.
+ *
+ * Returns SECAUTH_OK; SECAUTH_INVALID_ARGUMENT; SECAUTH_NO_MEMORY.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
+secauth_verifier_new(const struct secauth_identity *identity, struct secauth_verifier **ret_verifier,
+                     struct secauth_error *ret_error);
+
+SECAUTH_API void secauth_verifier_free(struct secauth_verifier *verifier);
+
+/*
+ * Use these keys from now on, instead of those before; calls under way end with the old ones. They come from
+ * secauth_get_key_set, or from the same JSON that somebody else fetched; fetch them again when
+ * max_age_seconds have passed.
+ *
+ *   jwks  a JWK Set (RFC 7517 section 5) of at most 65,536 bytes. Keys for ES256 and RS256 are used: EC on
+ *         P-256, RSA of 2,048 to 4,096 bits and an exponent of 65,537 or more, with a `kid`, whose `use`,
+ * `alg` and `key_ops` say nothing else. Others are left out (section 5).
+ *
+ * Returns SECAUTH_OK; SECAUTH_INVALID_ARGUMENT: no key could be used, a `kid` came twice, or a private or
+ * symmetric key is among them; the old keys stay. SECAUTH_NO_MEMORY.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
+secauth_verifier_set_keys(struct secauth_verifier *verifier, const char *jwks, size_t jwks_len,
+                          struct secauth_error *ret_error);
+
+/*
+ * Verify an access token (RFC 7515 section 5.2, RFC 7519 section 7.2, RFC 8725, RFC 9068 section 4). Nothing
+ * it says is used before its signature is known to be good, and its header chooses nothing but one of our
+ * keys.
+ *
+ *   token       as it stood after `Bearer `, at most SECAUTH_TOKEN_MAX bytes.
+ *   want        NULL: no more than that the token is good for this service.
+ *   ret_claims  the caller frees it.
+ *
+ * A token that is bound (`jkt`, `x5t`) is good only with a proof, which the caller checks.
+ *
+ * Returns SECAUTH_OK; SECAUTH_INVALID_GRANT: not a good token; SECAUTH_INVALID_TARGET: good for somebody
+ * else; SECAUTH_INVALID_SCOPE: good, and `want->scope` was not granted; SECAUTH_INVALID_ARGUMENT: `want`
+ * names what is not the verifier's; SECAUTH_NO_MEMORY. ret_error->message is then one word, for the log: form
+ * not three parts of canonical base64url (RFC 7515 section 2), or over SECAUTH_TOKEN_MAX json duplicate deep
+ * large   a part is no JSON, names a member twice, nests or holds too much alg        "none", or not the
+ * algorithm of the key that `kid` names typ        not at+jwt crit jku x5u x5c jwk header  a member of the
+ * header that is not ours kid        absent or unknown: fetch the keys again, at most once in a while
+ *   signature  of the wrong length, or wrong
+ *   claim      one that is required is absent, or of the wrong form
+ *   issuer audience expired early scope  what the word says; early: `iat` or `nbf` is still to come
+ *   revoked    said so by those that the verifier follows
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
+secauth_verify(struct secauth_verifier *verifier, const char *token, const struct secauth_want *want,
+               struct secauth_claims **ret_claims, struct secauth_error *ret_error);
+
+SECAUTH_API void secauth_claims_free(struct secauth_claims *claims);
 
 /* "INVALID_GRANT", for a log; "INTERNAL" for a number that is no status. A constant. */
 SECAUTH_API const char *secauth_status_name(enum secauth_status status);

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "text.h"
+
 /* Widths of the encoding; the last as protobuf has it, the others as protobuf-c reads them. */
 #define TAG_BYTES_MAX    5u
 #define LENGTH_BYTES_MAX 5u
@@ -80,55 +82,11 @@ take_prefixed(struct walk *walk, struct cursor *cursor, struct cursor *ret_part)
     return take_varint(walk, cursor, LENGTH_BYTES_MAX, &len) && take_bytes(walk, cursor, len, ret_part);
 }
 
-/*
- * The length of the UTF-8 character at the cursor; 0 where there is none (RFC 3629 section 4: shortest form,
- * no surrogates, at most U+10FFFF) or where it is a control character.
- */
-static size_t
-character_len(const struct cursor *text)
-{
-    const uint8_t *at = text->at;
-    uint8_t low = 0x80, high = 0xbf; /* bounds of the second byte */
-    size_t len;
-
-    if (at[0] < 0x80)
-        return at[0] < 0x20 || at[0] == 0x7f ? 0 : 1;
-    if (at[0] >= 0xc2 && at[0] <= 0xdf)
-        len = 2;
-    else if (at[0] >= 0xe0 && at[0] <= 0xef)
-        len = 3;
-    else if (at[0] >= 0xf0 && at[0] <= 0xf4)
-        len = 4;
-    else
-        return 0;
-    if (at[0] == 0xc2)
-        low = 0xa0; /* U+0080 to U+009F are the C1 controls */
-    else if (at[0] == 0xe0)
-        low = 0xa0;
-    else if (at[0] == 0xed)
-        high = 0x9f;
-    else if (at[0] == 0xf0)
-        low = 0x90;
-    else if (at[0] == 0xf4)
-        high = 0x8f;
-    if (left(text) < len || at[1] < low || at[1] > high)
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if (at[i] < 0x80 || at[i] > 0xbf)
-            return 0;
-    return len;
-}
-
 static bool
 check_text(struct walk *walk, struct cursor text)
 {
-    while (text.at < text.end) {
-        size_t len = character_len(&text);
-        if (len == 0)
-            return refuse(walk, "must be UTF-8 without control characters");
-        text.at += len;
-    }
-    return true;
+    return sa_text_is_good(sa_bytes(text.at, left(&text))) ||
+           refuse(walk, "must be UTF-8 without control characters");
 }
 
 static bool
