@@ -17,6 +17,7 @@
 
 #define TIMEOUT_MILLIS_MAX 600000u
 #define RETRY_MILLIS_MAX   20
+#define REST_MILLIS        5000u /* for the rest of a stream's message whose beginning is there */
 
 #define BAD_REQUEST_URL "type.googleapis.com/google.rpc.BadRequest"
 
@@ -24,6 +25,7 @@ struct sa_connection {
     int fd;
     uint32_t last_call;
     bool broken; /* an answer is outstanding or was not understood: nothing that comes now can be trusted */
+    bool streams;
 };
 
 /* Bytes of ours that may hold secrets. */
@@ -289,7 +291,7 @@ send_request(struct sa_connection *connection, const char *name, const ProtobufC
 }
 
 static enum sa_status
-receive_reply(struct sa_connection *connection, int64_t deadline_ms, struct sa_frame *ret_frame,
+receive_frame(struct sa_connection *connection, int64_t deadline_ms, struct sa_frame *ret_frame,
               struct sa_buffer **ret_body, struct sa_call_error *error)
 {
     uint8_t header[SA_FRAME_HEADER_LEN];
@@ -300,7 +302,7 @@ receive_reply(struct sa_connection *connection, int64_t deadline_ms, struct sa_f
     if (os_error != 0)
         return fail(error, SA_CONNECTION, os_error);
     if (sa_frame_decode(header, SA_FRAME_READER_CALLER, &frame, &rule) != SA_OK ||
-        frame.kind != SA_FRAME_REPLY || frame.call != connection->last_call)
+        frame.call != connection->last_call)
         return fail(error, SA_MALFORMED, 0);
     SA_OWN(sa_buffer) body = buffer_new(frame.body_len);
     if (body == NULL)
@@ -397,10 +399,76 @@ sa_call(struct sa_connection *connection, const char *name, const ProtobufCMessa
     enum sa_status status = send_request(connection, name, request, deadline_ms, error);
     if (status != SA_OK)
         return status;
-    status = receive_reply(connection, deadline_ms, &frame, &body, error);
+    status = receive_frame(connection, deadline_ms, &frame, &body, error);
+    if (status == SA_OK && frame.kind != SA_FRAME_REPLY)
+        status = fail(error, SA_MALFORMED, 0);
     if (status != SA_OK)
         return status;
     status = read_answer(&frame, sa_bytes(body->data, body->len), reply_type, arena, ret_reply, error);
     connection->broken = status == SA_MALFORMED;
     return status;
+}
+
+/* Streams. */
+
+enum sa_status
+sa_call_stream(struct sa_connection *connection, const char *name, const ProtobufCMessage *request,
+               uint32_t timeout_millis, struct sa_call_error *ret_error)
+{
+    struct sa_call_error unwanted;
+    struct sa_call_error *error = ret_error != NULL ? ret_error : &unwanted;
+
+    *error = (struct sa_call_error){0};
+    if (connection->broken)
+        return fail(error, SA_CONNECTION, EPIPE);
+    enum sa_status status = send_request(connection, name, request, deadline_after(timeout_millis), error);
+    connection->streams = status == SA_OK; /* and broken for calls: it stays the stream's */
+    return status;
+}
+
+/* A message, or the end: an END says what came to pass, a REPLY that there is no such stream. */
+static enum sa_status
+read_item(const struct sa_frame *frame, struct sa_bytes body, const ProtobufCMessageDescriptor *item_type,
+          struct sa_arena *arena, ProtobufCMessage **ret_item, struct sa_call_error *error)
+{
+    bool is_item = frame->kind == SA_FRAME_ITEM;
+
+    if (is_item != (frame->status == SA_OK)) /* no stream of ours ends because it is done */
+        return fail(error, SA_MALFORMED, 0);
+    return read_answer(frame, body, item_type, arena, ret_item, error);
+}
+
+enum sa_status
+sa_call_next(struct sa_connection *connection, const ProtobufCMessageDescriptor *item_type,
+             uint32_t timeout_millis, struct sa_arena *arena, ProtobufCMessage **ret_item,
+             struct sa_call_error *ret_error)
+{
+    struct sa_call_error unwanted;
+    struct sa_call_error *error = ret_error != NULL ? ret_error : &unwanted;
+    int64_t deadline_ms = deadline_after(timeout_millis);
+    struct sa_frame frame;
+    SA_OWN(sa_buffer) body = NULL;
+
+    *error = (struct sa_call_error){0};
+    if (!connection->streams)
+        return fail(error, SA_CONNECTION, EPIPE);
+    int os_error = wait_for(connection->fd, POLLIN, deadline_ms);
+    if (os_error == 0 && recv(connection->fd, &(uint8_t){0}, 1, MSG_PEEK) < 0)
+        os_error = errno;
+    if (os_error == EAGAIN || os_error == EINTR || os_error == ETIMEDOUT)
+        return fail(error, SA_DEADLINE, ETIMEDOUT);
+    connection->streams = false; /* unless all goes well */
+    if (os_error != 0)
+        return fail(error, SA_CONNECTION, os_error);
+    enum sa_status status = receive_frame(connection, deadline_after(REST_MILLIS), &frame, &body, error);
+    if (status == SA_OK)
+        status = read_item(&frame, sa_bytes(body->data, body->len), item_type, arena, ret_item, error);
+    connection->streams = status == SA_OK;
+    return status;
+}
+
+int
+sa_connection_fd(const struct sa_connection *connection)
+{
+    return connection->fd;
 }

@@ -20,7 +20,7 @@ struct sa_call_error {
     char field[SA_DECODE_PATH_MAX]; /* INVALID_ARGUMENT: the field; else "" */
 };
 
-/* A connection; one call at a time. */
+/* A connection; one call at a time, or one stream. */
 struct sa_connection;
 
 /*
@@ -68,5 +68,41 @@ SA_MUST_CHECK enum sa_status sa_call(struct sa_connection *connection, const cha
                                      const ProtobufCMessageDescriptor *reply_type, uint32_t timeout_millis,
                                      struct sa_arena *arena, ProtobufCMessage **ret_reply,
                                      struct sa_call_error *ret_error);
+
+/*
+ * Begin a stream (docs/protocol.md). The connection is the stream's from here on, also where it is refused;
+ * sa_disconnect ends it. What the daemon says to it, a refusal too, is the first that sa_call_next returns.
+ *
+ *   name, request   as for sa_call.
+ *   timeout_millis  for sending, and for the daemon to begin; 1 to 600,000.
+ *   ret_error       filled on any other status than SA_OK; may be NULL.
+ *
+ * Returns SA_OK, SA_CONNECTION, SA_NO_MEMORY, SA_TOO_LARGE.
+ */
+SA_MUST_CHECK enum sa_status sa_call_stream(struct sa_connection *connection, const char *name,
+                                            const ProtobufCMessage *request, uint32_t timeout_millis,
+                                            struct sa_call_error *ret_error);
+
+/*
+ * The next message of a stream.
+ *
+ *   item_type       the descriptor of the response.
+ *   timeout_millis  to wait for it; 1 to 600,000.
+ *   arena           where it is built; a new one for each message, or it grows.
+ *   ret_item        written only on SA_OK.
+ *   ret_error       filled on any other status; may be NULL.
+ *
+ * Returns SA_OK; SA_DEADLINE with os_error ETIMEDOUT: nothing has come, and one may ask again. On anything
+ * else the stream is over: the daemon's status (SA_SLOW_READER, SA_SHUTTING_DOWN, SA_INVALID_CLIENT, ...),
+ * SA_CONNECTION, SA_MALFORMED, SA_NO_MEMORY.
+ */
+SA_MUST_CHECK enum sa_status sa_call_next(struct sa_connection *connection,
+                                          const ProtobufCMessageDescriptor *item_type,
+                                          uint32_t timeout_millis, struct sa_arena *arena,
+                                          ProtobufCMessage **ret_item, struct sa_call_error *ret_error);
+
+/* The descriptor, for poll(2) beside others: readable when sa_call_next has something. The connection keeps
+ * it. */
+int sa_connection_fd(const struct sa_connection *connection);
 
 #endif

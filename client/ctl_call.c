@@ -50,6 +50,8 @@ static const struct outcome {
     {SA_INVALID_ARGUMENT, SA_CTL_INVALID, ""},
     {SA_PASSWORD_REFUSED, SA_CTL_INVALID, "choose another one"},
     {SA_TOO_LARGE, SA_CTL_INVALID, ""},
+    {SA_OUT_OF_RANGE, SA_CTL_REFUSED, "leave out where to go on"},
+    {SA_SLOW_READER, SA_CTL_UNAVAILABLE, "try again"},
     {SA_UNIMPLEMENTED, SA_CTL_BROKEN,
      "the daemon is of another version: `secauthctl status` and `version` say which"},
     {SA_CANCELLED, SA_CTL_BROKEN, ""},

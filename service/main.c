@@ -18,7 +18,9 @@
 
 #include "service/auth/breached.h"
 #include "service/auth/policy.h"
+#include "service/auth/signing.h"
 #include "service/base/log.h"
+#include "service/store/store_revocation.h"
 #include "service/transport/drop.h"
 #include "service/transport/sockets.h"
 
@@ -272,6 +274,14 @@ tick(void *user)
         atomic_store(&daemon->ticking, false); /* full: the next second will do */
 }
 
+/* What streams wait for. */
+static void
+hang_bells(struct daemon *daemon, int eventfd)
+{
+    sa_bell_hang(sa_store_revocation_bell(daemon->store), eventfd);
+    sa_bell_hang(sa_signing_bell(daemon->authority), eventfd);
+}
+
 static enum exit_status
 open_server(struct daemon *daemon)
 {
@@ -283,6 +293,7 @@ open_server(struct daemon *daemon)
         .done = sa_server_done,
         .store = daemon->store,
         .resume = sa_server_done,
+        .admit_stream = sa_server_admit_stream,
     };
     struct sa_server_options sockets = {
         .conf = &daemon->policies->conf,
@@ -302,6 +313,7 @@ open_server(struct daemon *daemon)
     sockets.dispatch = daemon->dispatch;
     if (sa_server_new(&sockets, &daemon->server, &why) != SA_OK)
         return refuse("sockets", why);
+    hang_bells(daemon, sa_server_bell(daemon->server));
     return EXIT_OK;
 }
 
@@ -375,6 +387,8 @@ run(struct daemon *daemon)
         status = serve(daemon);
     if (daemon->dispatch != NULL)
         sa_dispatch_stop(daemon->dispatch); /* from here on no other thread of ours runs */
+    if (daemon->server != NULL)
+        hang_bells(daemon, -1);
     sa_server_free(daemon->server);
     sa_dispatch_free(daemon->dispatch);
     sa_authority_free(daemon->authority);

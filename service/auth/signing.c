@@ -53,6 +53,12 @@ sa_signing_set_free(struct sa_signing_set *set)
     free(set);
 }
 
+struct sa_bell *
+sa_signing_bell(struct sa_authority *authority)
+{
+    return &authority->signing->bell;
+}
+
 const struct sa_signing_key *
 sa_signing_signer(const struct sa_signing_set *set, int64_t now_ms)
 {
@@ -127,6 +133,7 @@ sa_signing_reload(struct sa_authority *authority)
     signing->set = sa_signing_set_take(&set);
     pthread_mutex_unlock(&signing->lock);
     signing->stale = false;
+    sa_bell_ring(&signing->bell);
     sa_signing_set_free(old);
     return SA_OK;
 }

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "service/auth/authority.h"
+#include "service/base/bell.h"
 
 /* Immutable and counted. */
 struct sa_signing_set {
@@ -28,6 +29,9 @@ SA_DEFINE_OWN(sa_signing_set, sa_signing_set_free)
 /* The key that signs now; never NULL. */
 const struct sa_signing_key *sa_signing_signer(const struct sa_signing_set *set, int64_t now_ms);
 
+/* Rung when there is another set. */
+struct sa_bell *sa_signing_bell(struct sa_authority *authority);
+
 /* ---- for the authority, and for key_life.c ---- */
 
 struct sa_signing {
@@ -36,6 +40,7 @@ struct sa_signing {
     pthread_mutex_t changing; /* held through every change of the keys, and of what follows */
     bool stale;               /* the store has what the set has not */
     int64_t retry_boot_ms;    /* not before then: the last change failed */
+    struct sa_bell bell;      /* rung when there is another set */
 };
 
 struct sa_signing *sa_signing_new(void); /* without a set yet; NULL for lack of memory */

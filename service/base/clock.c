@@ -21,6 +21,15 @@ sa_clock_now(void)
 }
 
 int64_t
+sa_clock_us(void)
+{
+    struct timespec time = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
+int64_t
 sa_clock_cpu_us(void)
 {
     struct timespec time = {0};

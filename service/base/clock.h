@@ -13,6 +13,9 @@ struct sa_now {
 
 struct sa_now sa_clock_now(void);
 
+/* Microseconds of CLOCK_MONOTONIC: how long something takes. */
+int64_t sa_clock_us(void);
+
 /* Time that this thread has had on a core, microseconds: what work costs, whoever else computes. */
 int64_t sa_clock_cpu_us(void);
 

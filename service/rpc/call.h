@@ -10,6 +10,7 @@
 #include "proto/decode.h"
 #include "service/auth/authority.h"
 #include "service/auth/source.h"
+#include "service/base/bell.h"
 #include "service/base/clock.h"
 
 /* Where a call arrived: bits, for the `where` column of the method table. */
@@ -39,6 +40,7 @@ struct sa_caller {
     bool has_uid; /* false: through a network gateway */
     uint32_t uid; /* effective, at connect time */
     uint32_t pid;
+    uint64_t pid_start; /* sa_process_of_peer's, when it connected to us; 0: it did not, or was gone */
     bool administrator; /* root, or in the administrators' group: standing at least SA_CALLER_ADMIN */
     char gateway[SA_CONF_WORD_MAX + 1]; /* "" for none */
     uint16_t gateway_number;            /* what tokens and sessions remember of it; 0 for none */
@@ -73,6 +75,7 @@ struct sa_call;
 typedef enum sa_status (*sa_step)(struct sa_call *call);
 
 struct sa_method; /* rpc/table.h */
+struct sa_answer; /* rpc/dispatch.h */
 
 struct sa_call {
     const struct sa_method *method;
@@ -106,6 +109,14 @@ struct sa_call {
     sa_step after_step;
     enum sa_lane after_lane;
     int64_t again_boot_ms; /* 0: not put off */
+
+    /* A stream's, set by sa_call_item and sa_call_wait: next_step runs on next_lane once this has happened.
+     */
+    bool paused;
+    struct sa_answer *item;     /* has left; malloc'ed */
+    const struct sa_bell *bell; /* was rung more often than `heard`, or it is this late */
+    uint64_t heard;
+    int64_t wait_until_boot_ms;
 };
 
 /* Go on with `step` on another lane: `return sa_call_then(call, SA_LANE_HASH, step);`. Its status is the
@@ -139,6 +150,27 @@ void sa_call_after(struct sa_call *call, enum sa_lane lane, sa_step step);
 /* `return sa_call_refuse(call, "user.name", "1 to 32 bytes of ...");`: INVALID_ARGUMENT naming field and
  * rule. */
 enum sa_status sa_call_refuse(struct sa_call *call, const char *field, const char *rule);
+
+/* ---- streams: a step of a streaming method ends with one of these, or with a status, the stream's end ----
+ */
+
+/*
+ * Let go of the request, which may hold secrets, and of all else in the arena but `len` bytes of state:
+ * call->state is the copy. In a streaming method's first step, before it goes on. SA_OK, SA_NO_MEMORY.
+ */
+SA_MUST_CHECK enum sa_status sa_call_keep(struct sa_call *call, const void *state, size_t len);
+
+/*
+ * Send a message, which is packed before this returns, and go on with `step` once it has left: one that is
+ * read slowly holds up nothing but itself. From here on the call has no deadline, and a lane takes its steps
+ * however full it is; call->now is the time of each step.
+ */
+enum sa_status sa_call_item(struct sa_call *call, const ProtobufCMessage *message, enum sa_lane lane,
+                            sa_step step);
+
+/* Go on with `step` once the bell was rung more often than `heard`, or at a time of CLOCK_BOOTTIME. */
+enum sa_status sa_call_wait(struct sa_call *call, const struct sa_bell *bell, uint64_t heard,
+                            int64_t until_boot_ms, enum sa_lane lane, sa_step step);
 
 /* A record of this call: actor, source, request id, time, gateway are filled in. */
 struct sa_audit sa_call_audit(const struct sa_call *call, enum sa_event event, enum sa_outcome outcome,

@@ -1,19 +1,17 @@
 #include "dispatch.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "service/auth/login.h"
 #include "service/base/log.h"
+#include "service/rpc/call_log.h"
 #include "service/rpc/origin.h"
 #include "service/rpc/reply.h"
 
 #define OVERLOADED_RETRY_MS 500u
 #define CEILING_RETRY_MS    1000u
 #define ID_STEP             0x9e3779b97f4a7c15u /* odd: visits every number before one comes again */
-#define NAME_ESCAPED_MAX    161u
 
 struct sa_dispatch {
     struct sa_dispatch_options options;
@@ -26,77 +24,7 @@ struct sa_dispatch {
     atomic_ullong malformed;
 };
 
-static int64_t
-clock_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* ---- the end of a call ---- */
-
-static const char *
-via_name(enum sa_via via)
-{
-    switch (via) {
-    case SA_VIA_ROOT:
-        return "root";
-    case SA_VIA_USER:
-        return "user";
-    case SA_VIA_LOCAL:
-        return "local";
-    case SA_VIA_NETWORK:
-        return "network";
-    }
-    return "nobody";
-}
-
-/* Reads that succeed are noise at any level but debug. */
-static enum sa_log_level
-level_of(const struct sa_call *call, enum sa_status status)
-{
-    if (status == SA_INTERNAL)
-        return SA_LOG_ERROR;
-    return status == SA_OK && call->method->audit == SA_AUDIT_NEVER ? SA_LOG_DEBUG : SA_LOG_INFO;
-}
-
-static void
-put_caller(const struct sa_caller *caller, char *text, size_t size)
-{
-    int len = 0;
-
-    if (caller->gateway[0] != '\0')
-        len += snprintf(text, size, " gateway=%s", caller->gateway);
-    if (caller->has_uid)
-        len += snprintf(text + len, size - (size_t)len, " uid=%u pid=%u", caller->uid, caller->pid);
-    if (caller->address[0] != '\0')
-        snprintf(text + len, size - (size_t)len, " address=%s", caller->address);
-}
-
-static void
-log_call(const struct sa_exchange *exchange, struct sa_bytes unknown_name)
-{
-    const struct sa_call *call = &exchange->call;
-    enum sa_log_level level = level_of(call, exchange->answer.status);
-    bool has_problem = exchange->answer.status != SA_OK && call->problem.rule != NULL;
-    char name[NAME_ESCAPED_MAX] = "";
-    char caller[256] = "";
-
-    if (!sa_log_takes(level))
-        return;
-    if (call->method == NULL)
-        sa_escape(unknown_name, name, sizeof(name));
-    put_caller(&call->caller, caller, sizeof(caller));
-    sa_log(level, "%016llx %s via=%s%s source=%s status=%s us=%lld%s%s%s%s%s%s",
-           (unsigned long long)call->request_id, call->method == NULL ? name : call->method->name,
-           via_name(call->caller.via), caller, call->source.text[0] == '\0' ? "-" : call->source.text,
-           sa_status_row(exchange->answer.status)->name, (long long)(clock_us() - exchange->began_us),
-           call->log_reason == NULL ? "" : " reason=", call->log_reason == NULL ? "" : call->log_reason,
-           has_problem ? " field=" : "", has_problem ? call->problem.field : "", has_problem ? " rule=" : "",
-           has_problem ? call->problem.rule : "");
-}
 
 /*
  * A client whose proof has failed is charged. Its secret is 256 random bits that cost nothing to check, so,
@@ -121,11 +49,12 @@ finish_named(struct sa_exchange *exchange, enum sa_status status, struct sa_byte
     struct sa_dispatch *dispatch = exchange->dispatch;
 
     settle(exchange, status);
-    if (status == SA_OVERLOADED && exchange->call.retry_ms == 0)
+    if ((status == SA_OVERLOADED || status == SA_STORAGE || status == SA_NO_MEMORY) &&
+        exchange->call.retry_ms == 0)
         exchange->call.retry_ms = OVERLOADED_RETRY_MS;
     sa_reply_make(exchange, status);
     atomic_fetch_add_explicit(&dispatch->calls, 1, memory_order_relaxed);
-    log_call(exchange, unknown_name);
+    sa_call_log(exchange, unknown_name);
     exchange->answered = true;
     dispatch->options.done(exchange); /* the exchange is the transport's from here */
 }
@@ -190,7 +119,11 @@ advance(struct sa_exchange *exchange)
     for (;;) {
         call->next_step = NULL;
         enum sa_status status = exchange->step(call);
-        if (call->again_boot_ms != 0) {
+        if (call->paused) {
+            exchange->step = call->next_step;
+            exchange->lane = call->next_lane;
+        }
+        if (call->again_boot_ms != 0 || call->paused) {
             exchange->dispatch->options.resume(exchange); /* it is the loop's from here */
             return;
         }
@@ -210,9 +143,33 @@ advance(struct sa_exchange *exchange)
     submit_or_refuse(exchange);
 }
 
+/* The next step of a stream. */
+static void
+go_on(struct sa_exchange *exchange)
+{
+    exchange->call.paused = false;
+    exchange->call.bell = NULL;
+    exchange->call.now = sa_clock_now();
+    if (exchange->lane == SA_LANE_INLINE)
+        advance(exchange);
+    else
+        submit_or_refuse(exchange);
+}
+
+void
+sa_dispatch_end(struct sa_exchange *exchange, enum sa_status status)
+{
+    exchange->call.paused = false;
+    finish(exchange, status);
+}
+
 void
 sa_dispatch_resume(struct sa_exchange *exchange)
 {
+    if (exchange->call.paused) {
+        go_on(exchange);
+        return;
+    }
     if (exchange->call.again_boot_ms != 0) {
         exchange->call.again_boot_ms = 0;
         submit_or_refuse(exchange);
@@ -249,7 +206,6 @@ admit(struct sa_exchange *exchange, const struct sa_incoming *incoming)
 {
     struct sa_call *call = &exchange->call;
 
-    call->method = exchange->dispatch->options.find(incoming->name);
     if (call->method == NULL)
         return SA_UNIMPLEMENTED;
     if (incoming->caller == NULL)
@@ -345,8 +301,9 @@ sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *incomin
     call->request_id = dispatch->next_id += ID_STEP;
     call->now = sa_clock_now();
     call->deadline_boot_ms = call->now.boot_ms + (millis < SA_CALL_MILLIS_MAX ? millis : SA_CALL_MILLIS_MAX);
+    call->method = dispatch->options.find(incoming->name);
     exchange->answer.number = incoming->frame->call;
-    exchange->began_us = clock_us();
+    exchange->began_us = sa_clock_us();
 
     if (incoming->over_ceiling) {
         refuse_over_ceiling(exchange);
@@ -359,6 +316,8 @@ sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *incomin
         sa_source_of(call, sa_authority_rules(dispatch->options.authority), &call->source);
         status = check_bucket(exchange);
     }
+    if (status == SA_OK && call->method->streams)
+        status = dispatch->options.admit_stream(exchange);
     if (status == SA_OK)
         status = begin(exchange);
     if (status != SA_OK)
@@ -398,6 +357,7 @@ sa_exchange_end(struct sa_exchange *exchange)
             return;
     }
     sa_arena_free(call->arena);
+    sa_answer_free(call->item);
     free(exchange);
 }
 

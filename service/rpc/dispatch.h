@@ -4,6 +4,8 @@
 #ifndef SA_DISPATCH_H
 #define SA_DISPATCH_H
 
+#include <sys/queue.h>
+
 #include "proto/frame.h"
 #include "service/rpc/lanes.h"
 #include "service/rpc/table.h"
@@ -24,11 +26,28 @@ struct sa_answer {
     /* The transport's. */
     int64_t due_boot_ms; /* while it is held */
     void *owner;
-    uint32_t number; /* the caller's; set by sa_dispatch_call */
-    bool cancelled;  /* nobody waits for the answer */
-    size_t sent;     /* bytes of the frame */
+    uint32_t number;             /* the caller's; set by sa_dispatch_call */
+    bool cancelled;              /* nobody waits for the answer */
+    size_t sent;                 /* bytes of the frame */
+    bool is_item;                /* of a stream: stands alone */
+    struct sa_exchange *item_of; /* the stream that goes on once it has left; NULL: none */
     struct sa_answer *next;
     struct sa_answer *chain;
+};
+
+/* Where a stream is; the transport's. */
+enum sa_stream_place {
+    SA_STREAM_NONE,  /* a call like others, until it is admitted and once it has ended */
+    SA_STREAM_RUNS,  /* a step runs, or is about to */
+    SA_STREAM_WAITS, /* for its bell */
+    SA_STREAM_SENDS, /* an item is on its way */
+};
+
+struct sa_stream {
+    enum sa_stream_place place;
+    struct sa_answer *item; /* that is on its way */
+    int64_t due_boot_ms;    /* while it waits, or sends */
+    TAILQ_ENTRY(sa_exchange) all, queue;
 };
 
 /* A call from its frame to its reply. One allocation and an arena. */
@@ -41,6 +60,7 @@ struct sa_exchange {
     enum sa_lane lane;
     int64_t began_us;
     bool answered; /* what runs now comes after the answer */
+    struct sa_stream stream;
 };
 
 /* A request frame. `caller` is NULL for one on behalf of a peer that was never told: it has no rights at all.
@@ -64,7 +84,10 @@ struct sa_dispatch_options {
     void (*done)(struct sa_exchange *exchange);   /* any thread; called once for each sa_dispatch_call */
     struct sa_store *store;                       /* of sa_call_commit */
     void (*resume)(struct sa_exchange *exchange); /* any thread; leads to sa_dispatch_resume, not before the
-                                                     call's again_boot_ms */
+                                                     call's again_boot_ms; a paused stream's not before its
+                                                     item has left or its bell was rung */
+    /* Whether there is room for one more stream: SA_OK, or what its caller is told. NULL: there are none. */
+    enum sa_status (*admit_stream)(struct sa_exchange *exchange);
 };
 
 /* Start the lanes. NULL where there is no memory or thread. The options' pointers outlive it. */
@@ -95,6 +118,9 @@ void sa_dispatch_call(struct sa_exchange *exchange, const struct sa_incoming *in
 /* What a call waited for, a commit or its time, is over: carry it on. On the loop's thread; leads to `done`.
  */
 void sa_dispatch_resume(struct sa_exchange *exchange);
+
+/* End a stream that is paused; leads to `done`. On the loop's thread. */
+void sa_dispatch_end(struct sa_exchange *exchange, enum sa_status status);
 
 /* The answer has left, or nobody waits for it: run what comes after it, then wipe and free. */
 void sa_exchange_end(struct sa_exchange *exchange);

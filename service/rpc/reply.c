@@ -1,6 +1,7 @@
 #include "reply.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
@@ -141,8 +142,11 @@ void
 sa_reply_make(struct sa_exchange *exchange, enum sa_status status)
 {
     struct sa_call *call = &exchange->call;
+    bool streams = call->method != NULL && call->method->streams;
 
     status = sendable(status);
+    if (streams && status == SA_OK) /* none ends because it is done: a bug of its method */
+        status = SA_INTERNAL;
     exchange->answer.body = sa_bytes(NULL, 0);
     if (status == SA_OK && protobuf_c_message_get_packed_size(call->reply) > SA_FRAME_REPLY_MAX)
         status = SA_TOO_LARGE;
@@ -151,7 +155,7 @@ sa_reply_make(struct sa_exchange *exchange, enum sa_status status)
     if (status != SA_OK && !make_error(call, status, &exchange->answer.body))
         exchange->answer.body = sa_bytes(NULL, 0);
     struct sa_frame frame = {
-        .kind = SA_FRAME_REPLY,
+        .kind = streams ? SA_FRAME_END : SA_FRAME_REPLY,
         .status = (uint16_t)status,
         .call = exchange->answer.number,
         .millis = status == SA_OK ? 0 : call->retry_ms,
@@ -160,4 +164,23 @@ sa_reply_make(struct sa_exchange *exchange, enum sa_status status)
     };
     sa_frame_encode(&frame, exchange->answer.header);
     exchange->answer.status = status;
+}
+
+struct sa_answer *
+sa_answer_new(size_t body_len)
+{
+    struct sa_answer *answer = calloc(1, sizeof(*answer) + body_len);
+
+    if (answer != NULL)
+        answer->body = sa_bytes(answer + 1, body_len);
+    return answer;
+}
+
+void
+sa_answer_free(struct sa_answer *answer)
+{
+    if (answer == NULL)
+        return;
+    sa_wipe(answer + 1, answer->body.len);
+    free(answer);
 }

@@ -11,4 +11,10 @@
  */
 void sa_reply_make(struct sa_exchange *exchange, enum sa_status status);
 
+/* An answer that stands alone, with its body behind it; NULL for lack of memory. */
+struct sa_answer *sa_answer_new(size_t body_len);
+
+/* Wipe and free one that stands alone. NULL is taken. */
+void sa_answer_free(struct sa_answer *answer);
+
 #endif

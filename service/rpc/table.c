@@ -44,7 +44,9 @@ enum {
 #undef METHOD
 
 static struct sa_method table[] = {
-#define METHOD(service_, rpc_, who_, where_, source_, lane_, audit_, max_request_, handler_)                 \
+#define METHOD(...) ROW(false, __VA_ARGS__)
+#define STREAM(...) ROW(true, __VA_ARGS__)
+#define ROW(streams_, service_, rpc_, who_, where_, source_, lane_, audit_, max_request_, handler_)          \
     {.name = PACKAGE "." #service_ "Service/" #rpc_,                                                         \
      .who = (enum sa_standing)(who_),                                                                        \
      .where = (where_),                                                                                      \
@@ -52,9 +54,11 @@ static struct sa_method table[] = {
      .lane = (enum sa_lane)(lane_),                                                                          \
      .audit = (enum sa_audit_kind)(audit_),                                                                  \
      .max_request = (max_request_),                                                                          \
+     .streams = (streams_),                                                                                  \
      .handler = step_##handler_},
 #include "service/rpc/table.def"
 #undef METHOD
+#undef ROW
 };
 
 /* What the casts of each row rely on. */
@@ -149,8 +153,10 @@ join_rpc(const char *service, const Google__Protobuf__MethodDescriptorProto *rpc
     if (strcmp(rpc->input_type + 1, row->request_type->name) != 0 ||
         strcmp(rpc->output_type + 1, row->response_type->name) != 0)
         return refuse(ret_why, size, name, "the descriptors disagree about its types");
-    if (rpc->client_streaming || rpc->server_streaming)
-        return refuse(ret_why, size, name, "the row does not stream");
+    if (rpc->client_streaming)
+        return refuse(ret_why, size, name, "no row takes a stream");
+    if ((rpc->server_streaming != 0) != row->streams)
+        return refuse(ret_why, size, name, "row and rpc disagree about a stream");
     return SA_OK;
 }
 

@@ -26,6 +26,7 @@ struct sa_method {
     enum sa_lane lane; /* of the first step */
     enum sa_audit_kind audit;
     uint32_t max_request;                           /* bytes */
+    bool streams;                                   /* the answer is a stream */
     const ProtobufCMessageDescriptor *request_type; /* this and the next: set by sa_table_join */
     const ProtobufCMessageDescriptor *response_type;
     sa_step handler;

@@ -9,6 +9,7 @@
 
 #include "proto/sockets.h"
 #include "service/store/sql.h"
+#include "service/store/store_revocation.h"
 #include "service/store/store_session.h"
 
 #define SA_READERS      8u
@@ -143,11 +144,48 @@ bool sa_managed_names_people(const struct sa_managed *managed);
 
 struct sa_client_cache {
     pthread_rwlock_t lock;
+    uint32_t *attested; /* uids that an active client is attested by, ascending */
+    size_t attested_count;
     uint64_t age;                             /* raised each time that it is emptied */
     struct sa_client *slots[SA_CLIENT_SLOTS]; /* by a hash of the id; a newcomer takes the place */
 };
 
+/* SA_OK with a copy; SA_NO_MEMORY; SA_NOT_FOUND where it is not in memory: *ret_age is then that of the
+ * cache. */
+SA_MUST_CHECK enum sa_status sa_client_cache_recall(struct sa_client_cache *cache, struct sa_bytes id,
+                                                    struct sa_client **ret_client, uint64_t *ret_age);
+
+/* Unless clients have changed since the cache had this age: what was read may be older than that. */
+void sa_client_cache_remember(struct sa_client_cache *cache, const struct sa_client *client, uint64_t age);
+
 void sa_client_cache_empty(struct sa_client_cache *cache);
+
+/* Read which uids are attested, at the start and after a commit that changed clients. SA_OK, SA_NO_MEMORY,
+ * SA_STORAGE. */
+SA_MUST_CHECK enum sa_status sa_client_attested_load(struct sa_client_cache *cache, struct sa_sql *sql);
+
+/*
+ * The secrets of a client (`api_key` 0) or of one of its keys, newest first.
+ *   ret_count  at most SA_CLIENT_SECRETS.
+ */
+SA_MUST_CHECK enum sa_status sa_secrets_read(struct sa_sql *sql, uint32_t client, int64_t api_key,
+                                             struct sa_client_secret ret_secrets[SA_CLIENT_SECRETS],
+                                             unsigned *ret_count);
+
+/* Add one; its number is filled in. */
+SA_MUST_CHECK enum sa_status sa_secrets_add(struct sa_sql *sql, uint32_t client, int64_t api_key,
+                                            struct sa_client_secret *secret);
+
+/* End all but the newest. */
+SA_MUST_CHECK enum sa_status sa_secrets_end(struct sa_sql *sql, uint32_t client, int64_t api_key);
+
+/* Add one; the newest of those before goes on until `until_ms` and no longer than it would have, any other
+ * ends. */
+SA_MUST_CHECK enum sa_status sa_secrets_rotate(struct sa_sql *sql, uint32_t client, int64_t api_key,
+                                               struct sa_client_secret *secret, int64_t until_ms);
+
+/* The number of a client. SA_NOT_FOUND. */
+SA_MUST_CHECK enum sa_status sa_client_find_row(struct sa_sql *sql, const char *id, uint32_t *ret_row);
 
 /* ---- not-before rules, from another table's change ---- */
 
@@ -207,6 +245,28 @@ SA_MUST_CHECK enum sa_status sa_audit_insert(struct sa_sql *sql, const struct sa
  * Returns SA_OK, SA_INTERNAL (they are not what was written), SA_STORAGE, SA_NO_MEMORY.
  */
 SA_MUST_CHECK enum sa_status sa_audit_verify(struct sa_sql *sql, unsigned count, uint64_t *ret_sequence);
+
+/* ---- revocations (store_revocation.c) ---- */
+
+#define SA_TOLD_MAX 1024u
+
+/* The newest, for whoever follows. */
+struct sa_told {
+    struct sa_bell bell;
+    char incarnation[SA_INCARNATION_LEN + 1];
+    pthread_mutex_t lock; /* of what follows; the writer's thread alone changes it */
+    uint64_t first;       /* all after it are here */
+    uint64_t last;
+    bool stale; /* there are more, which could not be read */
+    struct sa_revocation *ring;
+    unsigned start;
+    unsigned count;
+};
+
+SA_MUST_CHECK enum sa_status sa_revocations_open(struct sa_store *store);
+void sa_revocations_close(struct sa_store *store);
+/* After a commit, on the writer's thread: remember what it has added, and ring. */
+void sa_revocations_committed(struct sa_store *store);
 
 /* ---- schema ---- */
 
@@ -278,7 +338,9 @@ struct sa_store {
     struct sa_managed managed;
     struct sa_client_cache clients;
     struct sa_disk disk;
+    struct sa_told told;
     bool (*is_administrator)(const char *user);
+    int64_t unused_after; /* store_time.c: where the search for sessions that were not used goes on */
     atomic_bool writable;
     _Atomic uint64_t sequence; /* of the last record that is committed; the writer alone writes it */
     _Atomic uint64_t commits;

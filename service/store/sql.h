@@ -53,6 +53,7 @@ enum sa_sql_fault {
     SA_SQL_NONE,    /* not the disk's: memory, or a constraint */
     SA_SQL_FULL,    /* nothing more fits; what was not written is known */
     SA_SQL_REFUSED, /* a write was refused whole (read-only, quota, size limit): likewise */
+    SA_SQL_BUSY,    /* another process holds the lock; nothing was written */
     SA_SQL_UNKNOWN, /* a read, a sync or a write failed: what is on the disk cannot be told */
 };
 
@@ -65,6 +66,12 @@ enum sa_sql_fault sa_sql_fault(const struct sa_sql *sql);
  * Returns SA_OK; SA_NO_MEMORY (try again later), or SA_STORAGE: what was synced is not known any more.
  */
 SA_MUST_CHECK enum sa_status sa_sql_checkpoint(struct sa_sql *sql, unsigned enough_pages);
+
+/* From now on note when a row is put into this table, be it by a trigger. A constant. */
+void sa_sql_watch(struct sa_sql *sql, const char *table);
+
+/* Whether one was since this was asked last; the transaction may have been rolled back. */
+bool sa_sql_noticed(struct sa_sql *sql);
 
 /* The row id of the last insert. */
 int64_t sa_sql_inserted(const struct sa_sql *sql);

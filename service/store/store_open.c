@@ -120,6 +120,8 @@ open_all(struct sa_store *store, const struct sa_store_options *options, const c
         status = check_audit(store, ret_why);
     if (status == SA_OK)
         status = sa_not_before_open(store);
+    if (status == SA_OK)
+        status = sa_revocations_open(store);
     if (status != SA_OK)
         return status;
     status = sa_managed_load(&store->managed, store->writer.sql, ret_why);
@@ -128,6 +130,9 @@ open_all(struct sa_store *store, const struct sa_store_options *options, const c
     if (status != SA_OK)
         return status;
     *ret_why = "the store cannot be read, or there are no threads or memory left";
+    status = sa_client_attested_load(&store->clients, store->writer.sql);
+    if (status != SA_OK)
+        return status;
     status = sa_readers_open(store, options->path, options->vfs);
     return status == SA_OK ? sa_writer_start(store) : status;
 }
@@ -150,6 +155,7 @@ make_store(const struct sa_store_options *options)
     pthread_cond_init(&store->readers.freed, NULL);
     pthread_rwlock_init(&store->managed.lock, NULL);
     pthread_rwlock_init(&store->clients.lock, NULL);
+    pthread_mutex_init(&store->told.lock, NULL);
     atomic_init(&store->writable, true);
     return store;
 }
@@ -181,7 +187,9 @@ sa_store_close(struct sa_store *store)
     sa_readers_close(store);
     sa_sql_close(store->writer.sql); /* the last one: SQLite checkpoints and removes the WAL */
     sa_client_cache_empty(&store->clients);
+    free(store->clients.attested);
     free(store->managed.uids);
+    sa_revocations_close(store);
     pthread_rwlock_destroy(&store->clients.lock);
     pthread_rwlock_destroy(&store->managed.lock);
     pthread_cond_destroy(&store->readers.freed);

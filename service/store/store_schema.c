@@ -223,7 +223,7 @@ static const char THIRD[] = "ALTER TABLE clients ADD COLUMN active INTEGER NOT N
 
                             "PRAGMA user_version = 3;";
 
-/* Clients that prove themselves in other ways, what tells verifiers of a revocation, gateways by number. */
+/* Clients that prove themselves in other ways, gateways by number, tokens that are void by a rule. */
 static const char FOURTH[] =
     "ALTER TABLE sessions ADD COLUMN cnf_x5t TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE sessions ADD COLUMN cnf_jkt TEXT NOT NULL DEFAULT '';"
@@ -245,7 +245,108 @@ static const char FOURTH[] =
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX not_before_until ON not_before (until_ms);"
 
+    /* Sessions that have ended wait for their time to be purged, and are in nobody's way meanwhile. */
+    "DROP INDEX sessions_expiry;"
+    "CREATE INDEX sessions_expiry ON sessions (expires_ms) WHERE ended_ms = 0;"
+
+    /* A key is a client's; AUTOINCREMENT: a number that was used is never used again. */
+    "CREATE TABLE api_keys ("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  id TEXT NOT NULL UNIQUE,"
+    "  client INTEGER NOT NULL REFERENCES clients ON DELETE CASCADE,"
+    "  label TEXT NOT NULL,"
+    "  created_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL" /* 0: it does not */
+    ") STRICT;"
+    "CREATE INDEX api_keys_client ON api_keys (client);"
+
+    "CREATE TABLE api_key_audiences ("
+    "  api_key INTEGER NOT NULL REFERENCES api_keys ON DELETE CASCADE,"
+    "  place INTEGER NOT NULL,"
+    "  audience TEXT NOT NULL,"
+    "  scopes TEXT NOT NULL,"
+    "  PRIMARY KEY (api_key, place)"
+    ") STRICT, WITHOUT ROWID;"
+
+    /* Of a client itself, or of one of its keys. */
+    "CREATE TABLE secrets ("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  client INTEGER NOT NULL REFERENCES clients ON DELETE CASCADE,"
+    "  api_key INTEGER REFERENCES api_keys ON DELETE CASCADE," /* NULL: the client's own */
+    "  mac BLOB NOT NULL,"
+    "  created_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL," /* 0: it does not */
+    "  last_used_ms INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "CREATE INDEX secrets_owner ON secrets (client, api_key);"
+    "CREATE INDEX secrets_api_key ON secrets (api_key);"
+    "INSERT INTO secrets (client, mac, created_ms, expires_ms)"
+    "  SELECT number, secret_mac, created_ms, 0 FROM clients WHERE secret_mac IS NOT NULL;"
+    "ALTER TABLE clients DROP COLUMN secret_mac;"
+
+    "ALTER TABLE clients ADD COLUMN jwks TEXT;"
+    "ALTER TABLE clients ADD COLUMN attest_uid INTEGER NOT NULL DEFAULT 0;" /* 0: none */
+    "ALTER TABLE clients ADD COLUMN attest_unit TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE clients ADD COLUMN say_groups INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE clients ADD COLUMN dpop_bound INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE client_audiences ADD COLUMN plain_typ INTEGER NOT NULL DEFAULT 0;"
+
+    "CREATE TABLE client_certificates ("
+    "  client INTEGER NOT NULL REFERENCES clients ON DELETE CASCADE,"
+    "  place INTEGER NOT NULL,"
+    "  sha256 BLOB NOT NULL,"
+    "  PRIMARY KEY (client, place)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE client_exchanges ("
+    "  client INTEGER NOT NULL REFERENCES clients ON DELETE CASCADE,"
+    "  place INTEGER NOT NULL,"
+    "  from_audience TEXT NOT NULL,"
+    "  to_audience TEXT NOT NULL,"
+    "  scopes TEXT NOT NULL,"
+    "  PRIMARY KEY (client, place)"
+    ") STRICT, WITHOUT ROWID;"
+
     "PRAGMA user_version = 4;";
 
-const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}, {THIRD}, {FOURTH}};
+/* What followers are told; the numbers are never used again. */
+static const char FIFTH[] =
+    "CREATE TABLE incarnation (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL) STRICT;"
+    "INSERT INTO incarnation VALUES (1, lower(hex(randomblob(16))));"
+    "ALTER TABLE sessions ADD COLUMN exchanged INTEGER NOT NULL DEFAULT 0;" /* for audiences that it has not
+                                                                             */
+    "ALTER TABLE revoked_tokens ADD COLUMN client_row INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE revoked_tokens ADD COLUMN audiences TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE revocations ("
+    "  sequence INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  kind INTEGER NOT NULL," /* that of not_before, or 4: a session, 5: a token */
+    "  key TEXT NOT NULL,"
+    "  since_ms INTEGER NOT NULL DEFAULT 0,"
+    "  not_before_ms INTEGER NOT NULL DEFAULT 0,"
+    "  until_ms INTEGER NOT NULL,"
+    "  client_row INTEGER NOT NULL DEFAULT 0,"
+    "  audiences TEXT NOT NULL DEFAULT ''"
+    ") STRICT;"
+    "CREATE INDEX revocations_until ON revocations (until_ms);"
+    /* 3,660 s: the longest that an access token lives, and a minute for clocks that differ. */
+    "INSERT INTO revocations (kind, key, until_ms, client_row, audiences)"
+    "  SELECT 4, id, ended_ms + 3660000, client_row, audiences FROM sessions WHERE ended_ms > 0;"
+    "INSERT INTO revocations (kind, key, until_ms) SELECT 5, jti, exp_s * 1000 + 60000 FROM revoked_tokens;"
+    "CREATE TRIGGER sessions_tell AFTER UPDATE OF ended_ms ON sessions"
+    "  WHEN old.ended_ms = 0 AND new.ended_ms > 0 BEGIN"
+    "  INSERT INTO revocations (kind, key, until_ms, client_row, audiences) VALUES (4, new.id,"
+    "    new.ended_ms + 3660000, new.client_row, iif(new.exchanged, '', new.audiences)); END;"
+    "CREATE TRIGGER revoked_tokens_tell AFTER INSERT ON revoked_tokens BEGIN"
+    "  INSERT INTO revocations (kind, key, until_ms, client_row, audiences) VALUES (5, new.jti,"
+    "    new.exp_s * 1000 + 60000, new.client_row, new.audiences); END;"
+    "CREATE TRIGGER not_before_tell AFTER INSERT ON not_before BEGIN"
+    "  INSERT INTO revocations (kind, key, since_ms, not_before_ms, until_ms) VALUES (new.kind, new.key,"
+    "    new.since_ms, new.not_before_ms, new.until_ms); END;"
+    "CREATE TRIGGER not_before_tell_again AFTER UPDATE ON not_before BEGIN"
+    "  INSERT INTO revocations (kind, key, since_ms, not_before_ms, until_ms) VALUES (new.kind, new.key,"
+    "    new.since_ms, new.not_before_ms, new.until_ms); END;"
+
+    "PRAGMA user_version = 5;";
+
+const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}, {THIRD}, {FOURTH}, {FIFTH}};
 const unsigned sa_migration_count = SA_COUNT(sa_migrations);

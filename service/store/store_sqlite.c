@@ -29,6 +29,8 @@ struct sa_sql {
     int system_error; /* errno, where the last error was a failed write; else 0 */
     int wal_pages;    /* in the WAL at the last commit */
     int looked_after; /* how many of them a checkpoint has seen */
+    const char *watched; /* a table; NULL: none */
+    bool noticed;
     struct statement statements[STATEMENTS];
 };
 
@@ -183,6 +185,32 @@ sa_sql_script(struct sa_sql *sql, const char *script)
     return code == SQLITE_OK ? SA_OK : failed(sql, code);
 }
 
+static void
+note_row(void *context, int operation, const char *db SA_UNUSED, const char *table,
+         sqlite3_int64 row SA_UNUSED)
+{
+    struct sa_sql *sql = context;
+
+    if (operation == SQLITE_INSERT && strcmp(table, sql->watched) == 0)
+        sql->noticed = true;
+}
+
+void
+sa_sql_watch(struct sa_sql *sql, const char *table)
+{
+    sql->watched = table;
+    sqlite3_update_hook(sql->db, note_row, sql);
+}
+
+bool
+sa_sql_noticed(struct sa_sql *sql)
+{
+    bool noticed = sql->noticed;
+
+    sql->noticed = false;
+    return noticed;
+}
+
 enum sa_status
 sa_sql_begin(struct sa_sql *sql)
 {
@@ -216,6 +244,8 @@ sa_sql_fault(const struct sa_sql *sql)
         return SA_SQL_FULL;
     case SQLITE_READONLY:
         return SA_SQL_REFUSED;
+    case SQLITE_BUSY: /* before anything was written: another process has held the lock for too long */
+        return SA_SQL_BUSY;
     case SQLITE_NOMEM:
     case SQLITE_CONSTRAINT:
     case SQLITE_OK:

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "service/base/log.h"
 #include "service/store/inside.h"
 
 #define CHECKPOINT_PAGES 4000u
@@ -101,13 +102,15 @@ undo_all(struct sa_store *store)
         give_up(store, "a transaction cannot be rolled back");
 }
 
-/* What a failed part says of the disk; lack of memory says nothing. */
+/* What a failed part says of the disk; lack of memory says nothing, nor does another process with a lock. */
 static void
 note_fault(struct sa_store *store)
 {
     enum sa_sql_fault fault = sa_sql_fault(store->writer.sql);
 
-    if (fault != SA_SQL_NONE)
+    if (fault == SA_SQL_BUSY)
+        sa_log(SA_LOG_WARNING, "another process holds the store's lock: nothing is written meanwhile");
+    else if (fault != SA_SQL_NONE)
         sa_disk_failed(store, fault == SA_SQL_FULL);
 }
 
@@ -164,8 +167,11 @@ publish(struct sa_store *store, const struct sa_work *batch, uint64_t sequence)
     }
     if (count > 0)
         atomic_store_explicit(&store->writable, true, memory_order_relaxed);
-    if (clients_changed)
+    if (clients_changed) {
         sa_client_cache_empty(&store->clients);
+        /* Where it cannot be read, the uids of before stay until it can. */
+        (void)!sa_client_attested_load(&store->clients, store->writer.sql);
+    }
     sa_not_before_committed(store, rule_until_ms);
     sa_managed_commit(&store->managed, batch);
     atomic_store(&store->sequence, sequence);
@@ -200,6 +206,8 @@ run_batch(struct sa_store *store, struct sa_work *batch)
         atomic_store_explicit(&store->writable, false, memory_order_relaxed);
     answer(batch, written);
     /* When nobody waits for the answer of this batch any more. */
+    if (written)
+        sa_revocations_committed(store);
     if (written && sa_sql_checkpoint(store->writer.sql, CHECKPOINT_PAGES) == SA_STORAGE)
         give_up(store, "a checkpoint failed, what is on the disk is not known");
 }

@@ -14,6 +14,7 @@ static void
 free_conn(struct sa_conn *conn)
 {
     sa_peers_free(conn->peers);
+    sa_passed_close(&conn->passed);
     if (conn->rest != NULL)
         sa_wipe(conn->rest, conn->rest_size);
     free(conn->rest);
@@ -27,7 +28,7 @@ sa_conn_new(struct sa_door *door, int fd, const struct sa_caller *caller, bool s
     struct sa_conn *conn = calloc(1, sizeof(*conn));
 
     if (conn != NULL && is_gateway(door))
-        conn->peers = sa_peers_new(door->via == SA_VIA_NETWORK);
+        conn->peers = sa_peers_new(door->via == SA_VIA_NETWORK, server->overflow_uid);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};
     if (conn == NULL || (is_gateway(door) && conn->peers == NULL) ||
         epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -69,6 +70,7 @@ sa_conn_close(struct sa_conn *conn)
         TAILQ_REMOVE(&server->stuck, conn, stuck);
     if (conn->dirty)
         TAILQ_REMOVE(&server->flush, conn, flush);
+    sa_streams_close(conn);
     sa_conn_drop_queue(conn);
     TAILQ_INSERT_TAIL(&server->over, conn, flush);
 }

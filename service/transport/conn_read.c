@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "inside.h"
 #include "service/auth/switches.h"
@@ -70,6 +71,10 @@ take_request(struct sa_conn *conn, const struct sa_frame *frame, const uint8_t *
         refuse(conn, "a call number that is in use");
         return;
     }
+    if (conn->streams > 0 && conn->peers == NULL) {
+        refuse(conn, "a call beside a stream");
+        return;
+    }
     struct sa_exchange *exchange = sa_exchange_new(server->options.dispatch);
     if (exchange == NULL) {
         refuse(conn, "no memory");
@@ -101,7 +106,25 @@ take_cancel(struct sa_conn *conn, uint32_t number)
         return; /* its answer is on its way */
     *slot = answer->chain;
     answer->cancelled = true;
-    conn->open--;
+    if (answer->exchange != NULL && answer->exchange->stream.place != SA_STREAM_NONE)
+        sa_stream_cancel(answer->exchange);
+    else
+        conn->open--;
+}
+
+static void
+take_peer(struct sa_conn *conn, uint32_t number, struct sa_bytes body)
+{
+    int descriptor = sa_passed_take(&conn->passed);
+    enum sa_status status = sa_peers_put(conn->peers, number, body, descriptor);
+
+    if (descriptor >= 0)
+        close(descriptor);
+    if (status == SA_MALFORMED)
+        refuse(conn, "PEER: not what this kind of gateway tells");
+    else if (status != SA_OK)
+        sa_log(SA_LOG_WARNING, "gateway %s: a peer is not taken: %s", conn->caller.gateway,
+               sa_status_row(status)->name);
 }
 
 static void
@@ -114,15 +137,9 @@ take_frame(struct sa_conn *conn, const struct sa_frame *frame, const uint8_t *re
     case SA_FRAME_CANCEL:
         take_cancel(conn, frame->call);
         return;
-    case SA_FRAME_PEER: {
-        enum sa_status status = sa_peers_put(conn->peers, frame->peer, sa_bytes(rest, frame->body_len));
-        if (status == SA_MALFORMED)
-            refuse(conn, "PEER: facts that this kind of gateway does not tell");
-        else if (status != SA_OK)
-            sa_log(SA_LOG_WARNING, "gateway %s: a peer is not taken: %s", conn->caller.gateway,
-                   sa_status_row(status)->name);
+    case SA_FRAME_PEER:
+        take_peer(conn, frame->peer, sa_bytes(rest, frame->body_len));
         return;
-    }
     case SA_FRAME_PEER_GONE:
         sa_peers_remove(conn->peers, frame->peer);
         return;
@@ -233,8 +250,14 @@ void
 sa_conn_read(struct sa_conn *conn)
 {
     struct sa_server *server = conn->door->server;
-    ssize_t got = recv(conn->fd, server->scratch, sizeof(server->scratch), 0);
+    ssize_t got = conn->door->via == SA_VIA_LOCAL
+                      ? sa_passed_receive(&conn->passed, conn->fd, server->scratch, sizeof(server->scratch))
+                      : recv(conn->fd, server->scratch, sizeof(server->scratch), 0);
 
+    if (got < 0 && errno == EPROTO) {
+        refuse(conn, "more than one descriptor with a frame");
+        return;
+    }
     if (got < 0) {
         if (errno != EAGAIN && errno != EINTR)
             sa_conn_close(conn);
@@ -248,7 +271,9 @@ sa_conn_read(struct sa_conn *conn)
         conn->at_end = true;
     feed(conn, server->scratch, (size_t)got);
     sa_wipe(server->scratch, (size_t)got); /* requests hold passwords */
-    if (conn->fd >= 0 && conn->at_end && conn->open == 0)
+    if (conn->fd >= 0 && conn->passed.count > 0 && conn->header_len == 0)
+        refuse(conn, "a descriptor without its PEER");
+    if (conn->fd >= 0 && conn->at_end && conn->open + conn->streams == 0)
         sa_conn_close(conn);
     sa_conn_watch(conn);
 }

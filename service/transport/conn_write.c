@@ -81,12 +81,16 @@ sa_conn_answer(struct sa_answer *answer)
     struct sa_conn *conn = answer->owner;
     struct sa_server *server = conn->door->server;
 
-    if (!answer->exchange->answered) {
+    if (!answer->exchange->answered && !answer->exchange->call.paused) {
         carry_on(answer);
         return;
     }
     if (conn->fd < 0 || answer->cancelled) {
         discard(answer);
+        return;
+    }
+    if (!answer->exchange->answered) {
+        sa_stream_take(answer->exchange);
         return;
     }
     answer->due_boot_ms = answer->exchange->call.hold_until_boot_ms;
@@ -101,6 +105,16 @@ sa_conn_answer(struct sa_answer *answer)
     sa_conn_release(answer);
 }
 
+static void
+put(struct sa_conn *conn, struct sa_answer *answer)
+{
+    answer->next = NULL;
+    *conn->last_out = answer;
+    conn->last_out = &answer->next;
+    conn->unsent += frame_len(answer);
+    mark(conn);
+}
+
 void
 sa_conn_queue(struct sa_answer *answer)
 {
@@ -111,11 +125,15 @@ sa_conn_queue(struct sa_answer *answer)
         return;
     }
     *sa_conn_find(conn, answer->number) = answer->chain; /* its number may be used again */
-    answer->next = NULL;
-    *conn->last_out = answer;
-    conn->last_out = &answer->next;
-    conn->unsent += frame_len(answer);
-    mark(conn);
+    if (answer->exchange != NULL)
+        sa_stream_ends(answer->exchange);
+    put(conn, answer);
+}
+
+void
+sa_conn_send_item(struct sa_conn *conn, struct sa_answer *item)
+{
+    put(conn, item);
 }
 
 /* The unsent part of one reply as pieces. */
@@ -135,6 +153,21 @@ put_pieces(const struct sa_answer *answer, struct iovec *ret_pieces)
     return count;
 }
 
+/* It has left, or there is nobody to send it to. */
+static void
+let_go(struct sa_answer *answer)
+{
+    struct sa_exchange *stream = answer->item_of;
+
+    if (!answer->is_item) {
+        sa_conn_release(answer);
+        return;
+    }
+    sa_answer_free(answer);
+    if (stream != NULL)
+        sa_stream_sent(stream);
+}
+
 static void
 account(struct sa_conn *conn, size_t sent)
 {
@@ -150,8 +183,9 @@ account(struct sa_conn *conn, size_t sent)
         conn->first_out = answer->next;
         if (conn->first_out == NULL)
             conn->last_out = &conn->first_out;
-        conn->open--;
-        sa_conn_release(answer); /* the connection is not over, so it stays */
+        if (!answer->is_item)
+            conn->open--;
+        let_go(answer); /* the connection is not over, so it stays */
     }
 }
 
@@ -206,7 +240,7 @@ sa_conn_flush(struct sa_conn *conn)
         set_timer(conn);
     while (conn->fd >= 0 && conn->first_out != NULL && send_some(conn))
         continue;
-    if (conn->fd >= 0 && conn->at_end && conn->open == 0)
+    if (conn->fd >= 0 && conn->at_end && conn->open + conn->streams == 0)
         sa_conn_close(conn);
     sa_conn_watch(conn);
 }
@@ -217,7 +251,7 @@ sa_conn_drop_queue(struct sa_conn *conn)
     while (conn->first_out != NULL) {
         struct sa_answer *answer = conn->first_out;
         conn->first_out = answer->next;
-        sa_conn_release(answer);
+        let_go(answer);
     }
     conn->last_out = &conn->first_out;
     conn->unsent = 0;

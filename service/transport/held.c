@@ -71,7 +71,7 @@ sa_held_due(struct sa_held *held, int64_t boot_ms)
 struct sa_answer *
 sa_answer_alone(const struct sa_answer *answer)
 {
-    struct sa_answer *copy = malloc(sizeof(*copy) + answer->body.len);
+    struct sa_answer *copy = sa_answer_new(answer->body.len);
     if (copy == NULL)
         return NULL;
     uint8_t *body = (uint8_t *)(copy + 1);
@@ -81,11 +81,4 @@ sa_answer_alone(const struct sa_answer *answer)
         memcpy(body, answer->body.data, answer->body.len);
     copy->body = sa_bytes(body, answer->body.len);
     return copy;
-}
-
-void
-sa_answer_free(struct sa_answer *answer)
-{
-    sa_wipe(answer + 1, answer->body.len);
-    free(answer);
 }

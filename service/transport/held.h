@@ -7,7 +7,7 @@
 #ifndef SA_HELD_H
 #define SA_HELD_H
 
-#include "service/rpc/dispatch.h"
+#include "service/rpc/reply.h"
 
 struct sa_held {
     struct sa_answer **heap;
@@ -26,8 +26,5 @@ struct sa_answer *sa_held_due(struct sa_held *held, int64_t boot_ms);
 
 /* A copy that stands alone, with a copy of the body; NULL for lack of memory. Freed by sa_answer_free. */
 struct sa_answer *sa_answer_alone(const struct sa_answer *answer);
-
-/* Wipe and free one that stands alone. */
-void sa_answer_free(struct sa_answer *answer);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "service/transport/held.h"
+#include "service/transport/passed.h"
 #include "service/transport/peers.h"
 #include "service/transport/server.h"
 
@@ -20,9 +21,10 @@
 #define SA_UNSENT_MAX  (256u * 1024u) /* waiting to be sent: above, nothing more is read */
 
 /* What epoll points at. */
-enum sa_watch { SA_WATCH_DOOR, SA_WATCH_CONN, SA_WATCH_WAKE, SA_WATCH_SIGNAL };
+enum sa_watch { SA_WATCH_DOOR, SA_WATCH_CONN, SA_WATCH_WAKE, SA_WATCH_BELL, SA_WATCH_SIGNAL };
 
 TAILQ_HEAD(sa_conn_list, sa_conn);
+TAILQ_HEAD(sa_stream_list, sa_exchange);
 
 struct sa_door {
     enum sa_watch watch; /* first */
@@ -47,6 +49,7 @@ struct sa_conn {
     int fd;                  /* -1 once it is over */
     struct sa_caller caller; /* on gateways' sockets the gateway itself */
     struct sa_peers *peers;  /* gateways */
+    struct sa_passed passed; /* local gateways: descriptors whose PEER has not come whole */
     bool stranger;           /* counted as one */
     bool buried;             /* over, and no event can point here any more: goes with its last call */
     bool at_end;             /* nothing more will come; what is open is answered */
@@ -64,6 +67,7 @@ struct sa_conn {
     int64_t second; /* in which it has made `in_second` calls */
     unsigned in_second;
     unsigned open;                            /* calls whose answer the peer waits for */
+    unsigned streams;                         /* not among them */
     unsigned calls;                           /* all that still exist: with those that nobody waits for */
     struct sa_answer *chains[SA_OPEN_CHAINS]; /* open calls by number, until their answer is queued */
 
@@ -82,7 +86,9 @@ struct sa_server {
     int epoll;
     int wake;
     int signals;
+    int bell; /* what streams wait for */
     enum sa_watch wake_watch;
+    enum sa_watch bell_watch;
     enum sa_watch signal_watch;
     uint32_t overflow_uid;
     int64_t admin_gid; /* -1: nobody is an administrator */
@@ -98,6 +104,7 @@ struct sa_server {
 
     struct sa_held held;
     struct sa_conn_list all, reading, stuck, flush, over;
+    struct sa_stream_list streams, waiting, sending; /* the latter two by their time */
     uint8_t scratch[SA_READ_LEN];
 };
 
@@ -144,7 +151,31 @@ void sa_conn_queue(struct sa_answer *answer);
 void sa_conn_flush(struct sa_conn *conn);
 /* Forget what is queued. */
 void sa_conn_drop_queue(struct sa_conn *conn);
+/* Send an item of a stream: it stands alone. */
+void sa_conn_send_item(struct sa_conn *conn, struct sa_answer *item);
 /* The open call of a number: the place that points to it, which holds NULL where there is none. */
 struct sa_answer **sa_conn_find(struct sa_conn *conn, uint32_t number);
+
+/* stream.c */
+
+/* sa_dispatch_options.admit_stream: SA_OK; SA_INVALID_ARGUMENT, SA_OVERLOADED. */
+SA_MUST_CHECK enum sa_status sa_stream_admit(struct sa_exchange *exchange);
+/* A paused one has come from its step. */
+void sa_stream_take(struct sa_exchange *exchange);
+/* The item that was on its way has left. */
+void sa_stream_sent(struct sa_exchange *exchange);
+/* It ends: from here on it is a call like others, of which one answer is to be sent. */
+void sa_stream_ends(struct sa_exchange *exchange);
+/* Nobody waits for it any more. May free it. */
+void sa_stream_cancel(struct sa_exchange *exchange);
+/* The same for all of a connection. */
+void sa_streams_close(struct sa_conn *conn);
+/* A bell was rung. */
+void sa_streams_ring(struct sa_server *server);
+/* Those whose time has come; when the next one's does. */
+void sa_streams_due(struct sa_server *server);
+int64_t sa_streams_next_ms(const struct sa_server *server);
+/* The daemon stops. */
+void sa_streams_drain(struct sa_server *server);
 
 #endif

@@ -64,6 +64,18 @@ sa_server_done(struct sa_exchange *exchange)
     }
 }
 
+enum sa_status
+sa_server_admit_stream(struct sa_exchange *exchange)
+{
+    return sa_stream_admit(exchange);
+}
+
+int
+sa_server_bell(const struct sa_server *server)
+{
+    return server->bell;
+}
+
 static void
 take_answers(struct sa_server *server)
 {
@@ -107,6 +119,7 @@ wait_millis(const struct sa_server *server)
     int64_t next_ms = server->next_tick_ms;
 
     earlier(&next_ms, sa_held_next_ms(&server->held));
+    earlier(&next_ms, sa_streams_next_ms(server));
     if (!TAILQ_EMPTY(&server->reading))
         earlier(&next_ms, TAILQ_FIRST(&server->reading)->frame_until_ms);
     if (!TAILQ_EMPTY(&server->stuck))
@@ -126,6 +139,7 @@ run_timers(struct sa_server *server)
 
     while ((answer = sa_held_due(&server->held, now_ms)) != NULL)
         sa_conn_due(answer);
+    sa_streams_due(server);
     while (!TAILQ_EMPTY(&server->reading) && TAILQ_FIRST(&server->reading)->frame_until_ms <= now_ms)
         sa_conn_close(TAILQ_FIRST(&server->reading));
     while (!TAILQ_EMPTY(&server->stuck) && TAILQ_FIRST(&server->stuck)->stuck_until_ms <= now_ms)
@@ -148,6 +162,7 @@ begin_drain(struct sa_server *server)
     sa_log(SA_LOG_INFO, "stopping: %u calls are open", server->calls);
     server->drain_until_ms = server->now.boot_ms + DRAIN_MS;
     sa_dispatch_close(server->options.dispatch);
+    sa_streams_drain(server);
     for (unsigned i = 0; i < server->door_count; i++) {
         sa_door_accept(&server->doors[i]); /* whoever has connected is told, not cut off */
         sa_door_close(&server->doors[i]);
@@ -195,6 +210,10 @@ take_event(struct sa_server *server, const struct epoll_event *event)
     case SA_WATCH_WAKE:
         if (read(server->wake, &count, sizeof(count)) < 0)
             return; /* woken by somebody who was slower */
+        return;
+    case SA_WATCH_BELL:
+        if (read(server->bell, &count, sizeof(count)) > 0)
+            sa_streams_ring(server);
         return;
     case SA_WATCH_SIGNAL:
         take_signals(server);
@@ -328,9 +347,12 @@ open_descriptors(struct sa_server *server)
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     server->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     server->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    server->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     server->wake_watch = SA_WATCH_WAKE;
+    server->bell_watch = SA_WATCH_BELL;
     server->signal_watch = SA_WATCH_SIGNAL;
     if (server->epoll < 0 || !watch(server, server->wake, &server->wake_watch) ||
+        !watch(server, server->bell, &server->bell_watch) ||
         !watch(server, server->signals, &server->signal_watch))
         return SA_INTERNAL;
     for (unsigned i = 0; i < server->options.door_count; i++)
@@ -349,7 +371,7 @@ sa_server_new(const struct sa_server_options *options, struct sa_server **ret_se
     if (server == NULL)
         return SA_NO_MEMORY;
     server->options = *options;
-    server->epoll = server->wake = server->signals = -1;
+    server->epoll = server->wake = server->bell = server->signals = -1;
     server->overflow_uid = read_overflow_uid();
     server->admin_gid = group[0] == '\0' ? -1 : strtoll(group, NULL, 10);
     server->now = sa_clock_now();
@@ -359,6 +381,9 @@ sa_server_new(const struct sa_server_options *options, struct sa_server **ret_se
     TAILQ_INIT(&server->stuck);
     TAILQ_INIT(&server->flush);
     TAILQ_INIT(&server->over);
+    TAILQ_INIT(&server->streams);
+    TAILQ_INIT(&server->waiting);
+    TAILQ_INIT(&server->sending);
     *ret_why = "the kernel refuses epoll, eventfd or signalfd";
     if (open_descriptors(server) != SA_OK)
         return SA_INTERNAL;
@@ -392,6 +417,7 @@ sa_server_free(struct sa_server *server)
     free(server->held.heap);
     close_if_open(server->epoll);
     close_if_open(server->wake);
+    close_if_open(server->bell);
     close_if_open(server->signals);
     sa_wipe(server->scratch, sizeof(server->scratch));
     free(server);

@@ -51,7 +51,13 @@ void sa_server_run(struct sa_server *server);
 void sa_server_free(struct sa_server *server);
 SA_DEFINE_OWN(sa_server, sa_server_free)
 
-/* sa_dispatch_options.done */
+/* sa_dispatch_options.done and .resume */
 void sa_server_done(struct sa_exchange *exchange);
+
+/* sa_dispatch_options.admit_stream */
+SA_MUST_CHECK enum sa_status sa_server_admit_stream(struct sa_exchange *exchange);
+
+/* The eventfd for the bells that streams wait for (sa_bell_hang). Closed with the server. */
+int sa_server_bell(const struct sa_server *server);
 
 #endif

@@ -21,6 +21,7 @@ HEADER = struct.Struct(">IBBHIIIHHQ")
 SOCKETS = {"root": "/run/secauth/root/root.sock", "user": "/run/secauth/user.sock",
            "admin": "/run/secauth/user.sock", "stranger": "/run/secauth/user.sock"}
 AT_ONCE_SECONDS = 1.0
+PACKAGE = "secauth.v1."
 
 # method: who may call it where, and what it says there to an empty request. Everybody else: PERMISSION_DENIED.
 ANYWHERE, HOST, ADMIN, GATEWAYS = "root user admin local tls", "root user admin", "root admin", "local tls"
@@ -35,6 +36,8 @@ TABLE = {
     "TokenService/IntrospectToken": {ADMIN: "OK", "user stranger": "INVALID_REQUEST", GATEWAYS: "INVALID_REQUEST"},
     "TokenService/RevokeToken": {ANYWHERE: "INVALID_REQUEST"},
     "KeyService/GetKeySet": {ANYWHERE + " stranger": "OK"},
+    "KeyService/WatchKeySet": {ANYWHERE + " stranger": "OK"},
+    "KeyService/WatchRevocations": {ADMIN: "OK", "user stranger": "INVALID_REQUEST", GATEWAYS: "INVALID_REQUEST"},
     "SessionService/OpenSession": {"root": "INVALID_REQUEST"},
     "SessionService/CloseSession": {HOST: "INVALID_REQUEST"},
     "SessionService/ListSessions": {HOST: "OK"},
@@ -49,6 +52,8 @@ TABLE = {
     "UserService/ExportUser": {"root": "INVALID_REQUEST"},
     "UserService/UpdateUser": {ADMIN: "INVALID_REQUEST"},
     "HostService/Explain": {"root": "INVALID_REQUEST"},
+    "HostService/ListGateways": {ADMIN: "OK"},
+    "HostService/RevokeGateway": {ADMIN: "INVALID_REQUEST"},
     "MfaService/EnrollTotp": {ADMIN: "NOT_MANAGED", "user": "INVALID_CREDENTIALS"},
     "MfaService/ConfirmTotp": {ADMIN: "NOT_MANAGED", "user": "INVALID_CREDENTIALS"},
     "MfaService/CreateRecoveryCodes": {ADMIN: "NOT_MANAGED", "user": "INVALID_CREDENTIALS"},
@@ -71,6 +76,7 @@ TABLE = {
     "SigningKeyService/RevokeSigningKey": {ADMIN: "INVALID_REQUEST"},
     "AuditService/ListAuditRecords": {ADMIN: "OK"},
 }
+STREAMS = {"KeyService/WatchKeySet", "KeyService/WatchRevocations"}  # said is what comes first
 MISSING = ["secauth.v1.TokenService/Nothing", "secauth.v1.TokenService/issueToken", "secauth.v1.Nothing/IssueToken",
            "secauth.v2.TokenService/IssueToken", "TokenService/IssueToken", "a/b"]
 
@@ -96,11 +102,15 @@ def reason(wire):
 
 
 def call_socket(path):
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(10)
-    connection.connect(path)
+    def connected():
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(10)
+        connection.connect(path)
+        return connection
+    kept = connected()
 
     def call(name):
+        connection = connected() if name.removeprefix(PACKAGE) in STREAMS else kept
         text = name.encode()
         connection.sendall(HEADER.pack(28 + len(text), 1, 1, 0, 1, 5000, 0, len(text), 0, 0) + text)
         header = connection.recv(HEADER.size, socket.MSG_WAITALL)
@@ -115,7 +125,12 @@ def call_socket(path):
 def call_channel(channel):
     def call(name):
         try:
-            channel.unary_unary("/" + name)(b"", timeout=5)
+            if name.removeprefix(PACKAGE) in STREAMS:
+                stream = channel.unary_stream("/" + name)(b"", timeout=5)
+                next(stream)
+                stream.cancel()
+            else:
+                channel.unary_unary("/" + name)(b"", timeout=5)
             return "OK"
         except grpc.RpcError as error:
             details = dict(error.trailing_metadata()).get("grpc-status-details-bin", b"")

@@ -92,6 +92,13 @@ class Daemon:
     def call(self, method, **fields):
         return self.receive(self.send(method, **fields))
 
+    def next(self, kind):
+        """Of a stream that `send` began: (None, message), or the status that ends it and None."""
+        length, _, frame, status, _, _, _, _, _, _ = HEADER.unpack(self.read(32))
+        body = self.read(length - 28)
+        assert frame in (3, 4), frame
+        return (None, kind.FromString(body)) if frame == 3 else (STATUS[status], None)
+
 
 def must(answer):
     status, reply = answer

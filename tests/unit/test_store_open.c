@@ -108,9 +108,9 @@ a_newer_schema_is_refused_and_left_alone(void **state)
 
     fixture_open(fixture);
     fixture_close(fixture);
-    run_script(fixture->path, "PRAGMA user_version = 5");
+    run_script(fixture->path, "PRAGMA user_version = 6");
     expect_refused(fixture, SA_INVALID_ARGUMENT, "the store was written by a newer secauth");
-    run_script(fixture->path, "PRAGMA user_version = 4");
+    run_script(fixture->path, "PRAGMA user_version = 5");
     fixture_open(fixture);
 }
 

@@ -60,15 +60,25 @@ administration_never_goes_through_a_gateway(SA_UNUSED void **state)
 }
 
 static void
-strangers_have_the_key_set_and_introspection_only(SA_UNUSED void **state)
+strangers_have_the_keys_and_introspection_only(SA_UNUSED void **state)
 {
     unsigned count;
     const struct sa_method *table = sa_table(&count);
 
     for (unsigned i = 0; i < count; i++)
         assert_int_equal(table[i].who <= SA_CALLER_STRANGER,
-                         strstr(table[i].name, "KeyService/GetKeySet") != NULL ||
+                         strstr(table[i].name, "v1.KeyService/") != NULL ||
                              strstr(table[i].name, "TokenService/IntrospectToken") != NULL);
+}
+
+static void
+the_watches_stream_and_nothing_else_does(SA_UNUSED void **state)
+{
+    unsigned count;
+    const struct sa_method *table = sa_table(&count);
+
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(table[i].streams, strstr(table[i].name, "/Watch") != NULL);
 }
 
 int
@@ -79,7 +89,8 @@ main(void)
         cmocka_unit_test(the_join_gives_every_row_its_types),
         cmocka_unit_test(a_name_is_found_whole_or_not_at_all),
         cmocka_unit_test(administration_never_goes_through_a_gateway),
-        cmocka_unit_test(strangers_have_the_key_set_and_introspection_only),
+        cmocka_unit_test(strangers_have_the_keys_and_introspection_only),
+        cmocka_unit_test(the_watches_stream_and_nothing_else_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
