@@ -9,6 +9,8 @@
 #include "service/crypto/hash_memory.h"
 
 #define QUEUE_MS     2000u
+#define QUEUE_FEW    48u   /* jobs that are taken whatever they cost, */
+#define QUEUE_FEW_MS 5000u /* unless it is more work than that: callers wait for eight seconds */
 #define QUEUE_LEAST  16u
 #define QUEUE_MOST   65536u
 #define BUDGET_SHARE 4u /* of the machine's memory */
@@ -106,9 +108,11 @@ start(struct sa_authority *authority, struct sa_now now, const char **ret_why)
     authority->turned_away = sa_turned_away_new();
     authority->stamps = sa_stamps_new();
     authority->signing = sa_signing_new();
-    if (authority->turned_away == NULL || authority->signing == NULL || authority->stamps == NULL ||
-        authority->breached == NULL || authority->buckets == NULL || authority->handles == NULL ||
-        authority->challenges == NULL)
+    authority->replay = sa_replay_new(SA_REPLAY_MAX, authority->keyring, now);
+    authority->uses = sa_secret_uses_new(authority->keyring);
+    if (authority->replay == NULL || authority->uses == NULL || authority->turned_away == NULL ||
+        authority->signing == NULL || authority->stamps == NULL || authority->breached == NULL ||
+        authority->buckets == NULL || authority->handles == NULL || authority->challenges == NULL)
         return SA_NO_MEMORY;
     const char *why;
     if (sa_breached_load(authority->breached, conf->password_breached, &why) != SA_OK) {
@@ -169,6 +173,8 @@ sa_authority_free(struct sa_authority *authority)
     sa_breached_free(authority->breached);
     sa_turned_away_free(authority->turned_away);
     sa_stamps_free(authority->stamps);
+    sa_replay_free(authority->replay);
+    sa_secret_uses_free(authority->uses);
     sa_buckets_free(authority->buckets);
     free(authority);
 }
@@ -230,13 +236,26 @@ void
 sa_authority_settle(struct sa_authority *authority, struct sa_now now, bool at_once)
 {
     sa_turned_away_write(authority->turned_away, authority->store, now, at_once);
+    sa_secret_uses_write(authority->uses, authority->store, now, at_once);
 }
 
+static unsigned
+hashes_in(const struct sa_authority *authority, unsigned ms)
+{
+    return ms / authority->hash_ms * authority->hash_threads;
+}
+
+/* Two seconds are few hashes where one worker makes dear ones: fewer than a web server has threads. */
 void
 sa_authority_hash_lane(const struct sa_authority *authority, unsigned *ret_threads, unsigned *ret_queue)
 {
-    unsigned queue = QUEUE_MS / authority->hash_ms * authority->hash_threads;
+    unsigned queue = hashes_in(authority, QUEUE_MS);
+    unsigned few = hashes_in(authority, QUEUE_FEW_MS);
 
+    if (few > QUEUE_FEW)
+        few = QUEUE_FEW;
+    if (queue < few)
+        queue = few;
     *ret_threads = authority->hash_threads;
     *ret_queue = queue < QUEUE_LEAST ? QUEUE_LEAST : queue > QUEUE_MOST ? QUEUE_MOST : queue;
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "service/auth/client_proof.h"
 #include "service/auth/inside.h"
 #include "service/auth/names.h"
 
@@ -24,37 +25,60 @@ sa_client_secret_make(const struct sa_keyring *keyring, char ret_secret[SA_CLIEN
     sa_wipe(raw, sizeof(raw));
 }
 
-/* Whether what was presented fits what the client is. */
+/* A proof of a kind that the client does not have is as wrong as a wrong one, and costs as much. */
 static bool
-is_proven(const struct sa_keyring *keyring, const struct sa_client *client, struct sa_bytes secret)
+fits(const struct sa_client *client, enum sa_client_method method)
 {
-    uint8_t mac[SA_MAC_LEN];
-
     if (client->kind == SA_CLIENT_PUBLIC)
-        return secret.len == 0;
-    if (client->kind != SA_CLIENT_CONFIDENTIAL || !client->has_secret || secret.len == 0)
-        return false;
-    sa_keyring_mac(keyring, SA_KEY_CLIENT_SECRET, secret, mac);
-    return sa_secret_equal(sa_bytes(mac, sizeof(mac)),
-                           sa_bytes(client->secret_mac, sizeof(client->secret_mac)));
+        return method == SA_CLIENT_BY_NAME;
+    return client->kind == SA_CLIENT_CONFIDENTIAL && method != SA_CLIENT_BY_NAME &&
+           (client->certificate_count > 0) == (method == SA_CLIENT_BY_CERTIFICATE);
+}
+
+/* `client` is NULL where there is none. */
+static enum sa_status
+prove(struct sa_authority *authority, const struct sa_client *client, const struct sa_client_proof *proof,
+      char ret_x5t[SA_KID_LEN + 1], const char **ret_why)
+{
+    switch (proof->method) {
+    case SA_CLIENT_BY_SECRET:
+        return sa_client_by_secret(authority, client, proof, ret_why);
+    case SA_CLIENT_BY_API_KEY:
+        break;
+    case SA_CLIENT_BY_ASSERTION:
+        return sa_client_by_assertion(authority, client, proof, ret_why);
+    case SA_CLIENT_BY_CERTIFICATE:
+        return sa_client_by_certificate(client, proof, ret_x5t, ret_why);
+    case SA_CLIENT_BY_NAME:
+        return SA_OK;
+    }
+    return SA_INVALID_CLIENT;
 }
 
 enum sa_status
 sa_client_authenticate(struct sa_authority *authority, const struct sa_client_proof *proof,
-                       struct sa_client **ret_client)
+                       struct sa_client **ret_client, char ret_x5t[SA_KID_LEN + 1], const char **ret_why)
 {
     SA_OWN(sa_client) client = NULL;
     struct sa_bytes id = sa_bytes_of(proof->client_id);
+    char x5t[SA_KID_LEN + 1] = "";
 
-    if (!sa_name_is_client_id(id))
-        return SA_INVALID_CLIENT;
-    enum sa_status status = sa_store_client_by_id(authority->store, id, &client);
-    if (status == SA_NOT_FOUND)
-        return SA_INVALID_CLIENT;
-    if (status != SA_OK)
+    *ret_why = "UNKNOWN_CLIENT";
+    enum sa_status status =
+        sa_name_is_client_id(id) ? sa_store_client_by_id(authority->store, id, &client) : SA_NOT_FOUND;
+    if (status != SA_OK && status != SA_NOT_FOUND)
         return status;
-    if (!is_proven(authority->keyring, client, proof->secret) || !client->active)
+    const struct sa_client *fitting = client != NULL && fits(client, proof->method) ? client : NULL;
+    const char *why = NULL;
+    status = prove(authority, fitting, proof, x5t, &why);
+    if (status != SA_OK && status != SA_INVALID_CLIENT)
+        return status;
+    if (client == NULL)
         return SA_INVALID_CLIENT;
+    *ret_why = fitting == NULL ? "OTHER_METHOD" : !client->active ? "DISABLED" : why;
+    if (fitting == NULL || !client->active || status != SA_OK)
+        return SA_INVALID_CLIENT;
+    memcpy(ret_x5t, x5t, sizeof(x5t));
     *ret_client = sa_client_take(&client);
     return SA_OK;
 }

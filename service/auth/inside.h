@@ -9,7 +9,9 @@
 #include "service/auth/challenges.h"
 #include "service/auth/handles.h"
 #include "service/auth/lockout.h"
+#include "service/auth/replay.h"
 #include "service/auth/rules.h"
+#include "service/auth/secret_uses.h"
 #include "service/auth/stamps.h"
 #include "service/auth/turned_away.h"
 
@@ -34,6 +36,8 @@ struct sa_authority {
     struct sa_turned_away *turned_away;
     struct sa_stamps *stamps;
     struct sa_signing *signing;
+    struct sa_replay *replay;
+    struct sa_secret_uses *uses;
     uint8_t boot_id[SA_BOOT_ID_LEN];
     atomic_uint dearest_ms; /* the dearest hash that was seen; only ever grows */
     struct sa_late late[2]; /* hashed denials: of ordinary jobs, of kept ones */

@@ -11,12 +11,8 @@
 #define GRACE_DEFAULT 30u
 #define PATH_MAX_LEN  64u
 
-/*
- * Names a field of a message inside the request: "client.audiences" and "scopes" make
- * "client.audiences.scopes".
- */
-static enum sa_status
-refuse_in(struct sa_call *call, const char *message, const char *field, const char *rule)
+enum sa_status
+rpc_refuse_in(struct sa_call *call, const char *message, const char *field, const char *rule)
 {
     char path[PATH_MAX_LEN];
 
@@ -25,49 +21,80 @@ refuse_in(struct sa_call *call, const char *message, const char *field, const ch
 }
 
 enum sa_status
+rpc_read_scopes(struct sa_call *call, const char *message, char *const *scopes, size_t count,
+                char ret_scopes[SA_SCOPE_LIST_MAX + 1])
+{
+    char list[SA_SCOPE_LIST_MAX + 1] = "";
+    size_t at = 0;
+
+    if (count > SA_SCOPES_MAX)
+        return rpc_refuse_in(call, message, "scopes", "at most 64 scopes");
+    for (size_t i = 0; i < count; i++) {
+        struct sa_bytes scope = sa_bytes_of(scopes[i]);
+        if (!sa_name_is_scope(scope))
+            return rpc_refuse_in(call, message, "scopes", SA_RULE_SCOPE);
+        if (sa_scope_has(list, scope))
+            return rpc_refuse_in(call, message, "scopes", "each scope once");
+        if (at + scope.len + 1 > SA_SCOPE_LIST_MAX)
+            return rpc_refuse_in(call, message, "scopes", "at most 1,024 bytes of scopes");
+        at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", at > 0 ? " " : "", scopes[i]);
+    }
+    memcpy(ret_scopes, list, sizeof(list));
+    return SA_OK;
+}
+
+enum sa_status
 rpc_read_audience(struct sa_call *call, const Secauth__V1__ClientAudience *from, const char *field,
                   bool is_host, struct sa_client_audience *ret_audience)
 {
-    struct sa_client_audience audience = {.audience = ""};
-    size_t at = 0;
+    struct sa_client_audience audience = {.plain_typ = from->plain_typ};
 
     if (!sa_name_is_audience(sa_bytes_of(from->audience)))
-        return refuse_in(call, field, "audience", SA_RULE_AUDIENCE);
-    if (from->n_scopes > SA_SCOPES_MAX)
-        return refuse_in(call, field, "scopes", "at most 64 scopes");
+        return rpc_refuse_in(call, field, "audience", SA_RULE_AUDIENCE);
     if (from->group[0] != '\0' && (!is_host || !sa_name_is_group(sa_bytes_of(from->group))))
-        return refuse_in(call, field, "group", "for the client host only: " SA_RULE_GROUP);
-    for (size_t i = 0; i < from->n_scopes; i++) {
-        struct sa_bytes scope = sa_bytes_of(from->scopes[i]);
-        if (!sa_name_is_scope(scope))
-            return refuse_in(call, field, "scopes", SA_RULE_SCOPE);
-        if (sa_scope_has(audience.scopes, scope))
-            return refuse_in(call, field, "scopes", "each scope once");
-        if (at + scope.len + 1 > SA_SCOPE_LIST_MAX)
-            return refuse_in(call, field, "scopes", "at most 1,024 bytes of scopes");
-        at += (size_t)snprintf(audience.scopes + at, sizeof(audience.scopes) - at, "%s%s", at > 0 ? " " : "",
-                               from->scopes[i]);
-    }
+        return rpc_refuse_in(call, field, "group", "for the client host only: " SA_RULE_GROUP);
+    enum sa_status status = rpc_read_scopes(call, field, from->scopes, from->n_scopes, audience.scopes);
+    if (status != SA_OK)
+        return status;
     snprintf(audience.audience, sizeof(audience.audience), "%s", from->audience);
     snprintf(audience.group, sizeof(audience.group), "%s", from->group);
     *ret_audience = audience;
     return SA_OK;
 }
 
+/* A grant as it is in a message and in a record. */
+static const struct grant {
+    Secauth__V1__ClientGrant said;
+    enum sa_client_grant kept;
+    bool confidential; /* for confidential clients only */
+} grants[] = {
+    {SECAUTH__V1__CLIENT_GRANT__CLIENT_GRANT_CLIENT_CREDENTIALS, SA_GRANT_CLIENT_CREDENTIALS, true},
+    {SECAUTH__V1__CLIENT_GRANT__CLIENT_GRANT_REFRESH_TOKEN, SA_GRANT_REFRESH, false},
+    {SECAUTH__V1__CLIENT_GRANT__CLIENT_GRANT_TOKEN_EXCHANGE, SA_GRANT_EXCHANGE, true},
+};
+
+static const struct grant *
+find_grant(Secauth__V1__ClientGrant said)
+{
+    for (size_t i = 0; i < SA_COUNT(grants); i++)
+        if (grants[i].said == said)
+            return &grants[i];
+    return NULL;
+}
+
 static enum sa_status
 read_grants(struct sa_call *call, const Secauth__V1__Client *from, struct sa_client *client)
 {
     for (size_t i = 0; i < from->n_grants; i++) {
-        if (from->grants[i] == SECAUTH__V1__CLIENT_GRANT__CLIENT_GRANT_CLIENT_CREDENTIALS)
-            client->grants |= SA_GRANT_CLIENT_CREDENTIALS;
-        else if (from->grants[i] == SECAUTH__V1__CLIENT_GRANT__CLIENT_GRANT_REFRESH_TOKEN)
-            client->grants |= SA_GRANT_REFRESH;
-        else
-            return sa_call_refuse(call, "client.grants", "client_credentials or refresh_token");
+        const struct grant *grant = find_grant(from->grants[i]);
+        if (grant == NULL)
+            return sa_call_refuse(call, "client.grants",
+                                  "client_credentials, refresh_token or token_exchange");
+        if (grant->confidential && client->kind == SA_CLIENT_PUBLIC)
+            return sa_call_refuse(call, "client.grants",
+                                  "client_credentials and token_exchange are for confidential clients");
+        client->grants |= grant->kept;
     }
-    if (client->kind == SA_CLIENT_PUBLIC && (client->grants & SA_GRANT_CLIENT_CREDENTIALS) != 0)
-        return sa_call_refuse(call, "client.grants",
-                              "client_credentials is for confidential clients (RFC 6749 4.4)");
     if (from->login && client->kind != SA_CLIENT_PUBLIC)
         return sa_call_refuse(call, "client.login", "for public clients only");
     client->login = from->login;
@@ -144,6 +171,8 @@ rpc_read_client(struct sa_call *call, const Secauth__V1__Client *from, struct sa
     if (status == SA_OK)
         status = read_audiences(call, from, client);
     if (status == SA_OK)
+        status = rpc_read_client_proofs(call, from, client);
+    if (status == SA_OK)
         *ret_client = sa_client_take(&client);
     return status;
 }
@@ -157,25 +186,35 @@ kind_of(const struct sa_client *client)
                                             : SECAUTH__V1__CLIENT_KIND__CLIENT_KIND_CONFIDENTIAL;
 }
 
+bool
+rpc_put_scopes(struct sa_call *call, const char *scopes, char ***ret_scopes, size_t *ret_count)
+{
+    char **list = sa_arena_alloc(call->arena, SA_SCOPES_MAX * sizeof(*list));
+    size_t count = 0;
+    struct sa_bytes scope;
+
+    if (list == NULL)
+        return false;
+    while (count < SA_SCOPES_MAX && sa_scope_next(&scopes, &scope)) {
+        char text[SA_SCOPE_LIST_MAX + 1];
+        snprintf(text, sizeof(text), "%.*s", (int)scope.len, (const char *)scope.data);
+        if (!rpc_put_text(call, text, &list[count]))
+            return false;
+        count++;
+    }
+    *ret_scopes = list;
+    *ret_count = count;
+    return true;
+}
+
 static bool
 put_audience(struct sa_call *call, const struct sa_client_audience *audience,
              Secauth__V1__ClientAudience *row)
 {
-    const char *at = audience->scopes;
-    struct sa_bytes scope;
-
     secauth__v1__client_audience__init(row);
-    row->scopes = sa_arena_alloc(call->arena, SA_SCOPES_MAX * sizeof(*row->scopes));
-    if (row->scopes == NULL)
-        return false;
-    while (row->n_scopes < SA_SCOPES_MAX && sa_scope_next(&at, &scope)) {
-        char text[SA_SCOPE_LIST_MAX + 1];
-        snprintf(text, sizeof(text), "%.*s", (int)scope.len, (const char *)scope.data);
-        if (!rpc_put_text(call, text, &row->scopes[row->n_scopes]))
-            return false;
-        row->n_scopes++;
-    }
-    return rpc_put_text(call, audience->audience, &row->audience) &&
+    row->plain_typ = audience->plain_typ;
+    return rpc_put_scopes(call, audience->scopes, &row->scopes, &row->n_scopes) &&
+           rpc_put_text(call, audience->audience, &row->audience) &&
            rpc_put_text(call, audience->group, &row->group);
 }
 
@@ -205,16 +244,15 @@ put_audiences(struct sa_call *call, const struct sa_client *client, Secauth__V1_
 static bool
 put_grants(struct sa_call *call, const struct sa_client *client, Secauth__V1__Client *row)
 {
-    row->grants = sa_arena_alloc(call->arena, 2 * sizeof(*row->grants));
+    row->grants = sa_arena_alloc(call->arena, SA_COUNT(grants) * sizeof(*row->grants));
     row->grace = sa_arena_alloc(call->arena, sizeof(*row->grace));
     if (row->grants == NULL || row->grace == NULL)
         return false;
     secauth__v1__seconds__init(row->grace);
     row->grace->value = client->grace_s;
-    if ((client->grants & SA_GRANT_CLIENT_CREDENTIALS) != 0)
-        row->grants[row->n_grants++] = SECAUTH__V1__CLIENT_GRANT__CLIENT_GRANT_CLIENT_CREDENTIALS;
-    if ((client->grants & SA_GRANT_REFRESH) != 0)
-        row->grants[row->n_grants++] = SECAUTH__V1__CLIENT_GRANT__CLIENT_GRANT_REFRESH_TOKEN;
+    for (size_t i = 0; i < SA_COUNT(grants); i++)
+        if ((client->grants & (unsigned)grants[i].kept) != 0)
+            row->grants[row->n_grants++] = grants[i].said;
     return true;
 }
 
@@ -228,5 +266,5 @@ rpc_put_client(struct sa_call *call, const struct sa_client *client, Secauth__V1
     row->created_ms = client->created_ms;
     row->active = client->active;
     return rpc_put_text(call, client->id, &row->client_id) && put_grants(call, client, row) &&
-           put_audiences(call, client, row);
+           put_audiences(call, client, row) && rpc_put_client_proofs(call, client, row);
 }

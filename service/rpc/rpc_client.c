@@ -17,21 +17,38 @@ check_id(struct sa_call *call, const char *id)
 /* ---- CreateClient ---- */
 
 static enum sa_status
-put_created(struct sa_call *call, const struct sa_client *client, const char *secret,
-            Secauth__V1__CreateClientResponse *reply)
+put_record(struct sa_call *call, const struct sa_client *client, Secauth__V1__Client **ret_record)
 {
-    reply->client = sa_arena_alloc(call->arena, sizeof(*reply->client));
-    if (reply->client == NULL || !rpc_put_client(call, client, reply->client))
+    Secauth__V1__Client *record = sa_arena_alloc(call->arena, sizeof(*record));
+
+    if (record == NULL || !rpc_put_client(call, client, record))
         return SA_NO_MEMORY;
-    if (client->has_secret && !rpc_put_bytes(call, sa_bytes(secret, SA_CLIENT_SECRET_LEN), &reply->secret))
-        return SA_NO_MEMORY;
+    *ret_record = record;
     return SA_OK;
+}
+
+/* What else it proves itself by makes a secret one more thing to lose; RotateClientSecret gives one all the
+ * same. */
+static bool
+needs_secret(const struct sa_client *client)
+{
+    return client->kind == SA_CLIENT_CONFIDENTIAL && client->certificate_count == 0 && client->jwks == NULL &&
+           client->attest_uid == 0;
+}
+
+static const char *
+kind_detail(const struct sa_client *client)
+{
+    if (client->kind == SA_CLIENT_CONFIDENTIAL)
+        return "kind=confidential";
+    return client->login ? "kind=public login=yes" : "kind=public";
 }
 
 enum sa_status
 rpc_client_create(struct sa_call *call, const Secauth__V1__CreateClientRequest *request,
                   Secauth__V1__CreateClientResponse *reply)
 {
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_CLIENT_CREATE, SA_OUTCOME_GRANTED, NULL);
     char secret[SA_CLIENT_SECRET_LEN + 1] = "";
     SA_OWN(sa_client) client = NULL;
 
@@ -42,20 +59,57 @@ rpc_client_create(struct sa_call *call, const Secauth__V1__CreateClientRequest *
         return status;
     client->created_ms = call->now.wall_ms;
     client->active = true;
-    client->has_secret = client->kind == SA_CLIENT_CONFIDENTIAL;
-    if (client->has_secret)
-        sa_client_secret_make(call->authority->keyring, secret, client->secret_mac);
-    status = put_created(call, client, secret, reply);
-    if (status == SA_OK) {
-        struct sa_audit record = sa_call_audit(call, SA_EVENT_CLIENT_CREATE, SA_OUTCOME_GRANTED, NULL);
-        record.client_id = client->id;
-        record.detail = client->has_secret ? "kind=confidential"
-                        : client->login    ? "kind=public login=yes"
-                                           : "kind=public";
-        status = sa_store_client_create(call->authority->store, client, &record);
+    if (needs_secret(client)) {
+        client->secrets[0].created_ms = call->now.wall_ms;
+        sa_client_secret_make(call->authority->keyring, secret, client->secrets[0].mac);
+        client->secret_count = 1;
     }
+    status = put_record(call, client, &reply->client);
+    if (status == SA_OK && !rpc_put_bytes(call, sa_bytes_of(secret), &reply->secret))
+        status = SA_NO_MEMORY;
     sa_wipe(secret, sizeof(secret));
-    return status;
+    record.client_id = client->id;
+    record.detail = kind_detail(client);
+    return status == SA_OK ? sa_store_client_create(call->authority->store, client, &record) : status;
+}
+
+/* ---- GetClient, UpdateClient ---- */
+
+enum sa_status
+rpc_client_get(struct sa_call *call, const Secauth__V1__GetClientRequest *request,
+               Secauth__V1__GetClientResponse *reply)
+{
+    SA_OWN(sa_client) client = NULL;
+    enum sa_status status = check_id(call, request->client_id);
+
+    if (status != SA_OK)
+        return status;
+    sa_secret_uses_write(call->authority->uses, call->authority->store, call->now, true);
+    status = sa_store_client_by_id(call->authority->store, sa_bytes_of(request->client_id), &client);
+    return status == SA_OK ? put_record(call, client, &reply->client) : status;
+}
+
+enum sa_status
+rpc_client_update(struct sa_call *call, const Secauth__V1__UpdateClientRequest *request,
+                  Secauth__V1__UpdateClientResponse *reply)
+{
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_CLIENT_UPDATE, SA_OUTCOME_GRANTED, NULL);
+    SA_OWN(sa_client) client = NULL;
+    SA_OWN(sa_client) stored = NULL;
+
+    if (request->client == NULL)
+        return sa_call_refuse(call, "client", "the record; required");
+    enum sa_status status = rpc_read_client(call, request->client, &client);
+    if (status != SA_OK)
+        return status;
+    record.client_id = client->id;
+    record.detail = kind_detail(client);
+    status = sa_store_client_update(call->authority->store, client, &record);
+    if (status == SA_INVALID_ARGUMENT)
+        return sa_call_refuse(call, "client.kind", "the kind that it has");
+    if (status == SA_OK)
+        status = sa_store_client_by_id(call->authority->store, sa_bytes_of(client->id), &stored);
+    return status == SA_OK ? put_record(call, stored, &reply->client) : status;
 }
 
 /* ---- ListClients ---- */
@@ -93,6 +147,7 @@ rpc_client_list(struct sa_call *call, const Secauth__V1__ListClientsRequest *req
         return sa_call_refuse(call, "page_size", "1 to 100, or 0 for 100");
     if (request->page_token[0] != '\0' && !sa_name_is_client_id(sa_bytes_of(request->page_token)))
         return sa_call_refuse(call, "page_token", "where the last page ended");
+    sa_secret_uses_write(call->authority->uses, call->authority->store, call->now, true);
     enum sa_status status = sa_store_client_list(call->authority->store, request->page_token,
                                                  rpc_page_size(request->page_size), &clients, &count, &more);
     if (status != SA_OK)

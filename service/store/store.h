@@ -275,6 +275,23 @@ struct sa_client_audience {
     char audience[SA_JWT_AUDIENCE_MAX + 1];
     char scopes[SA_SCOPE_LIST_MAX + 1]; /* separated by single spaces, in their order */
     char group[SA_GROUP_NAME_MAX + 1];  /* for the client `host`; "" for everybody */
+    bool plain_typ;                     /* tokens for it have `typ` JWT */
+};
+
+/* A row of the policy of token exchange. */
+struct sa_client_exchange {
+    char from[SA_JWT_AUDIENCE_MAX + 1];
+    char to[SA_JWT_AUDIENCE_MAX + 1];
+    char scopes[SA_SCOPE_LIST_MAX + 1]; /* separated by single spaces, in their order */
+};
+
+/* One that a machine made, of a client or of an API key. At most SA_CLIENT_SECRETS live at once. */
+struct sa_client_secret {
+    int64_t number; /* made by the store, never used again */
+    uint8_t mac[SA_MAC_LEN];
+    int64_t created_ms;
+    int64_t expires_ms;   /* from then on it is none; 0: it does not end */
+    int64_t last_used_ms; /* to the minute; 0: never */
 };
 
 struct sa_client {
@@ -286,20 +303,33 @@ struct sa_client {
     uint32_t access_ttl_s; /* 0: as configured */
     uint32_t grace_s;
     int64_t created_ms;
-    bool active;        /* one that is registered is */
-    int64_t enabled_ms; /* the last time that it was; 0: never. Tokens minted before are void. */
-    bool has_secret;
-    uint8_t secret_mac[SA_MAC_LEN]; /* keyed hash of the secret */
+    bool active;           /* one that is registered is */
+    int64_t enabled_ms;    /* the last time that it was; 0: never. Tokens minted before are void. */
+    unsigned secret_count; /* newest first; one that has ended may be among them */
+    struct sa_client_secret secrets[SA_CLIENT_SECRETS];
+    unsigned certificate_count;
+    uint8_t certificates[SA_CLIENT_CERTIFICATES][SA_SHA256_LEN]; /* SHA-256 of their DER */
+    char *jwks;                        /* the public keys of its assertions, JSON; NULL: none */
+    uint32_t attest_uid;               /* a local process of this uid is the client; 0: none is */
+    char attest_unit[SA_UNIT_MAX + 1]; /* and runs in this systemd unit; "": in any */
+    bool say_groups;                   /* its tokens for people say their groups */
+    bool dpop_bound;                   /* it gets tokens that are bound to a DPoP key, and no others */
+    unsigned exchange_count;
+    struct sa_client_exchange *exchanges;
     unsigned owned_count;
     char owned[SA_OWNED_MAX][SA_JWT_AUDIENCE_MAX + 1];
     unsigned audience_count;
     struct sa_client_audience audiences[]; /* audience_count of them */
 };
 
-/* Zeroed, with room for `audiences`; NULL for lack of memory. */
+/* Zeroed, with room for `audiences`; NULL for lack of memory. It owns what it points to: freed with it. */
 struct sa_client *sa_client_new(unsigned audiences);
 void sa_client_free(struct sa_client *client);
 SA_DEFINE_OWN(sa_client, sa_client_free)
+
+/* Give one that has none room for `count` exchanges, zeroed, at most SA_CLIENT_EXCHANGES; false for lack of
+ * memory. */
+SA_MUST_CHECK bool sa_client_room(struct sa_client *client, unsigned count);
 
 /* SA_OK or SA_NOT_FOUND. Served from a cache that every change to clients empties: cheap enough for every
  * call. */
@@ -312,9 +342,44 @@ SA_MUST_CHECK enum sa_status sa_store_client_list(struct sa_store *store, const 
                                                   bool *ret_more);
 void sa_clients_free(struct sa_client **clients, unsigned count);
 
-/* The store fills in client->row. SA_OK or SA_ALREADY_EXISTS. */
+/* The store fills in client->row and the numbers of its secrets. SA_OK or SA_ALREADY_EXISTS. */
 SA_MUST_CHECK enum sa_status sa_store_client_create(struct sa_store *store, struct sa_client *client,
                                                     const struct sa_audit *audit);
+
+/*
+ * Make the record of a client what `client` says, but id, kind, created_ms, whether it is active, and its
+ * secrets. The store fills in client->row. SA_OK; SA_NOT_FOUND; SA_INVALID_ARGUMENT where it is of another
+ * kind.
+ */
+SA_MUST_CHECK enum sa_status sa_store_client_update(struct sa_store *store, struct sa_client *client,
+                                                    const struct sa_audit *audit);
+
+/*
+ * Give a client a new secret. The newest of those before goes on until `until_ms` (no longer than it would
+ * have), any other ends now; with an `until_ms` that is not in the future that one ends, too. secret  mac and
+ * created_ms; the store fills in its number. SA_OK; SA_NOT_FOUND; SA_INVALID_ARGUMENT where it is not
+ * confidential.
+ */
+SA_MUST_CHECK enum sa_status sa_store_client_rotate_secret(struct sa_store *store, const char *id,
+                                                           struct sa_client_secret *secret, int64_t until_ms,
+                                                           const struct sa_audit *audit);
+
+/* End every secret of a client but the newest. SA_OK (also where there is no other), SA_NOT_FOUND. */
+SA_MUST_CHECK enum sa_status sa_store_client_end_secrets(struct sa_store *store, const char *id,
+                                                         const struct sa_audit *audit);
+
+/* When secrets were last used. */
+struct sa_secret_use {
+    int64_t number;
+    int64_t used_ms;
+};
+
+/* Note it; what is older than what is known, or of a secret that is gone, changes nothing. No record. */
+SA_MUST_CHECK enum sa_status sa_store_secrets_used(struct sa_store *store, const struct sa_secret_use *uses,
+                                                   unsigned count);
+
+/* Whether a local process of this uid may be an active client; from memory, never waits. */
+bool sa_store_uid_is_attested(struct sa_store *store, uint32_t uid);
 
 /* Sessions of the client end. SA_OK, SA_NOT_FOUND, SA_PERMISSION_DENIED for `host`. */
 SA_MUST_CHECK enum sa_status sa_store_client_delete(struct sa_store *store, const char *id, int64_t now_ms,
@@ -371,10 +436,12 @@ void sa_key_rows_free(struct sa_key_row *keys, unsigned count);
 /* ---- housekeeping ---- */
 
 /*
- * Remove up to `limit` sessions and revocations that ended an hour ago or longer: nothing needs them any
- * more. One that merely idled out is kept to the end of its absolute life.
+ * Remove up to `limit` rows that nothing needs any more: sessions that ended, tokens that were
+ * revoked and died, rules and failures that are over, each an hour ago or longer; sources that were not used
+ * for `known_s` seconds and an hour.
+ *   ret_removed  how many; `limit`: there may be more.
  */
-SA_MUST_CHECK enum sa_status sa_store_purge(struct sa_store *store, int64_t now_ms, unsigned limit,
-                                            unsigned *ret_removed);
+SA_MUST_CHECK enum sa_status sa_store_purge(struct sa_store *store, int64_t now_ms, int64_t known_s,
+                                            unsigned limit, unsigned *ret_removed);
 
 #endif

@@ -3,22 +3,29 @@
 
 #include "service/store/inside.h"
 
-static size_t
-size_of(unsigned audiences)
-{
-    return sizeof(struct sa_client) + audiences * sizeof(struct sa_client_audience);
-}
-
 struct sa_client *
 sa_client_new(unsigned audiences)
 {
     assert(audiences <= SA_AUDIENCES_MAX);
-    return calloc(1, size_of(audiences));
+    return calloc(1, sizeof(struct sa_client) + audiences * sizeof(struct sa_client_audience));
+}
+
+bool
+sa_client_room(struct sa_client *client, unsigned count)
+{
+    assert(client->exchanges == NULL && count <= SA_CLIENT_EXCHANGES);
+    if (count > 0)
+        client->exchanges = calloc(count, sizeof(*client->exchanges));
+    return count == 0 || client->exchanges != NULL;
 }
 
 void
 sa_client_free(struct sa_client *client)
 {
+    if (client == NULL)
+        return;
+    free(client->exchanges);
+    free(client->jwks);
     free(client);
 }
 
@@ -34,8 +41,9 @@ sa_clients_free(struct sa_client **clients, unsigned count)
 
 #define SELECT                                                                                               \
     "SELECT c.id, c.number, c.kind, c.grants, c.login, c.access_ttl_s, c.grace_s, c.created_ms, "            \
-    "c.active, c.enabled_ms, c.secret_mac, "                                                                 \
-    "(SELECT count(*) FROM client_audiences WHERE client = c.number) FROM clients AS c "
+    "c.active, c.enabled_ms, c.attest_uid, c.attest_unit, c.say_groups, c.dpop_bound, "                      \
+    "(SELECT count(*) FROM client_audiences WHERE client = c.number), "                                      \
+    "(SELECT count(*) FROM client_exchanges WHERE client = c.number) FROM clients AS c "
 
 static enum sa_status
 read_owned(struct sa_sql *sql, struct sa_client *client)
@@ -53,8 +61,8 @@ read_owned(struct sa_sql *sql, struct sa_client *client)
 static enum sa_status
 read_audiences(struct sa_sql *sql, struct sa_client *client, unsigned room)
 {
-    static const char AUDIENCES[] =
-        "SELECT audience, scopes, user_group FROM client_audiences WHERE client = ? ORDER BY audience";
+    static const char AUDIENCES[] = "SELECT audience, scopes, user_group, plain_typ FROM client_audiences "
+                                    "WHERE client = ? ORDER BY audience";
     enum sa_status status;
 
     SA_QUERY(query, sql, AUDIENCES);
@@ -65,8 +73,89 @@ read_audiences(struct sa_sql *sql, struct sa_client *client, unsigned room)
         sa_get_text(&query, audience->audience, sizeof(audience->audience));
         sa_get_text(&query, audience->scopes, sizeof(audience->scopes));
         sa_get_text(&query, audience->group, sizeof(audience->group));
+        audience->plain_typ = sa_get_int(&query) != 0;
     }
     return status == SA_NOT_FOUND ? sa_query_done(&query) : status;
+}
+
+static enum sa_status
+read_certificates(struct sa_sql *sql, struct sa_client *client)
+{
+    static const char CERTIFICATES[] =
+        "SELECT sha256 FROM client_certificates WHERE client = ? ORDER BY place";
+    enum sa_status status;
+
+    SA_QUERY(query, sql, CERTIFICATES);
+    sa_put_int(&query, client->row);
+    while ((status = sa_query_step(&query)) == SA_OK && client->certificate_count < SA_CLIENT_CERTIFICATES)
+        if (sa_get_blob(&query, client->certificates[client->certificate_count++], SA_SHA256_LEN) !=
+            SA_SHA256_LEN)
+            return SA_INTERNAL;
+    return status == SA_NOT_FOUND ? sa_query_done(&query) : status;
+}
+
+static enum sa_status
+read_exchanges(struct sa_sql *sql, struct sa_client *client, unsigned room)
+{
+    static const char EXCHANGES[] = "SELECT from_audience, to_audience, scopes FROM client_exchanges "
+                                    "WHERE client = ? ORDER BY place";
+    enum sa_status status;
+
+    if (!sa_client_room(client, room))
+        return SA_NO_MEMORY;
+    SA_QUERY(query, sql, EXCHANGES);
+    sa_put_int(&query, client->row);
+    while ((status = sa_query_step(&query)) == SA_OK && client->exchange_count < room) {
+        struct sa_client_exchange *exchange = &client->exchanges[client->exchange_count++];
+
+        sa_get_text(&query, exchange->from, sizeof(exchange->from));
+        sa_get_text(&query, exchange->to, sizeof(exchange->to));
+        sa_get_text(&query, exchange->scopes, sizeof(exchange->scopes));
+    }
+    return status == SA_NOT_FOUND ? sa_query_done(&query) : status;
+}
+
+static enum sa_status
+read_jwks(struct sa_sql *sql, struct sa_client *client)
+{
+    static const char JWKS[] = "SELECT jwks FROM clients WHERE number = ? AND jwks IS NOT NULL";
+    char text[SA_CLIENT_JWKS_MAX + 1];
+
+    SA_QUERY(query, sql, JWKS);
+    sa_put_int(&query, client->row);
+    enum sa_status status = sa_query_step(&query);
+    if (status != SA_OK)
+        return status == SA_NOT_FOUND ? SA_OK : status;
+    sa_get_text(&query, text, sizeof(text));
+    status = sa_query_done(&query);
+    if (status != SA_OK)
+        return status;
+    client->jwks = strdup(text);
+    return client->jwks == NULL ? SA_NO_MEMORY : SA_OK;
+}
+
+/* How many there are of each. */
+struct counts {
+    int64_t audiences;
+    int64_t exchanges;
+};
+
+static enum sa_status
+read_parts(struct sa_sql *sql, const struct counts *counts, struct sa_client *client)
+{
+    enum sa_status status = read_owned(sql, client);
+
+    if (status == SA_OK)
+        status = read_audiences(sql, client, (unsigned)counts->audiences);
+    if (status == SA_OK)
+        status = read_certificates(sql, client);
+    if (status == SA_OK)
+        status = read_exchanges(sql, client, (unsigned)counts->exchanges);
+    if (status == SA_OK)
+        status = read_jwks(sql, client);
+    if (status == SA_OK)
+        status = sa_secrets_read(sql, client->row, 0, client->secrets, &client->secret_count);
+    return status;
 }
 
 /* The row that the query stands on, and what belongs to it. */
@@ -74,6 +163,7 @@ static enum sa_status
 read_client(struct sa_sql *sql, struct sa_query *query, struct sa_client **ret_client)
 {
     struct sa_client fixed = {0};
+    struct counts counts;
 
     sa_get_text(query, fixed.id, sizeof(fixed.id));
     fixed.row = (uint32_t)sa_get_int(query);
@@ -85,99 +175,28 @@ read_client(struct sa_sql *sql, struct sa_query *query, struct sa_client **ret_c
     fixed.created_ms = sa_get_int(query);
     fixed.active = sa_get_int(query) != 0;
     fixed.enabled_ms = sa_get_int(query);
-    fixed.has_secret = sa_get_blob(query, fixed.secret_mac, SA_MAC_LEN) == SA_MAC_LEN;
-    int64_t audiences = sa_get_int(query);
+    fixed.attest_uid = (uint32_t)sa_get_int(query);
+    sa_get_text(query, fixed.attest_unit, sizeof(fixed.attest_unit));
+    fixed.say_groups = sa_get_int(query) != 0;
+    fixed.dpop_bound = sa_get_int(query) != 0;
+    counts.audiences = sa_get_int(query);
+    counts.exchanges = sa_get_int(query);
     enum sa_status status = sa_query_done(query);
     if (status != SA_OK)
         return status;
-    if (audiences > (int64_t)SA_AUDIENCES_MAX)
+    if (counts.audiences > (int64_t)SA_AUDIENCES_MAX || counts.exchanges > (int64_t)SA_CLIENT_EXCHANGES)
         return SA_INTERNAL;
-    SA_OWN(sa_client) client = sa_client_new((unsigned)audiences);
+    SA_OWN(sa_client) client = sa_client_new((unsigned)counts.audiences);
     if (client == NULL)
         return SA_NO_MEMORY;
     memcpy(client, &fixed, sizeof(fixed));
-    status = read_owned(sql, client);
-    if (status == SA_OK)
-        status = read_audiences(sql, client, (unsigned)audiences);
+    status = read_parts(sql, &counts, client);
     if (status == SA_OK)
         *ret_client = sa_client_take(&client);
     return status;
 }
 
-/* ---- one, from memory where it was read before ---- */
-
-static size_t
-slot_of(struct sa_bytes id)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a; only ids that exist get here, so nobody picks them to collide */
-
-    for (size_t i = 0; i < id.len; i++)
-        hash = (hash ^ id.data[i]) * 16777619u;
-    return (hash ^ (hash >> 16)) % SA_CLIENT_SLOTS;
-}
-
-static struct sa_client *
-copy_of(const struct sa_client *client)
-{
-    size_t size = size_of(client->audience_count);
-    struct sa_client *copy = malloc(size);
-
-    if (copy != NULL)
-        memcpy(copy, client, size);
-    return copy;
-}
-
-/* SA_NOT_FOUND where it is not in memory; *ret_age is then that of the cache. */
-static enum sa_status
-recall(struct sa_client_cache *cache, struct sa_bytes id, struct sa_client **ret_client, uint64_t *ret_age)
-{
-    enum sa_status status = SA_NOT_FOUND;
-
-    pthread_rwlock_rdlock(&cache->lock);
-    const struct sa_client *client = cache->slots[slot_of(id)];
-    *ret_age = cache->age;
-    if (client != NULL && sa_bytes_equal(id, sa_bytes_of(client->id))) {
-        struct sa_client *copy = copy_of(client);
-
-        status = copy == NULL ? SA_NO_MEMORY : SA_OK;
-        if (copy != NULL)
-            *ret_client = copy;
-    }
-    pthread_rwlock_unlock(&cache->lock);
-    return status;
-}
-
-/* Unless clients have changed since the cache had this age: what was read may be older than that. */
-static void
-remember(struct sa_client_cache *cache, const struct sa_client *client, uint64_t age)
-{
-    struct sa_client *copy = copy_of(client);
-
-    if (copy == NULL)
-        return;
-    pthread_rwlock_wrlock(&cache->lock);
-    if (cache->age == age) {
-        struct sa_client **slot = &cache->slots[slot_of(sa_bytes_of(client->id))];
-        struct sa_client *before = *slot;
-
-        *slot = copy;
-        copy = before;
-    }
-    pthread_rwlock_unlock(&cache->lock);
-    sa_client_free(copy);
-}
-
-void
-sa_client_cache_empty(struct sa_client_cache *cache)
-{
-    pthread_rwlock_wrlock(&cache->lock);
-    cache->age++;
-    for (unsigned i = 0; i < SA_CLIENT_SLOTS; i++) {
-        sa_client_free(cache->slots[i]);
-        cache->slots[i] = NULL;
-    }
-    pthread_rwlock_unlock(&cache->lock);
-}
+/* ---- one ---- */
 
 struct lookup {
     struct sa_bytes id;
@@ -204,13 +223,13 @@ sa_store_client_by_id(struct sa_store *store, struct sa_bytes id, struct sa_clie
 
     if (id.len == 0 || id.len > SA_CLIENT_ID_MAX)
         return SA_NOT_FOUND;
-    enum sa_status status = recall(&store->clients, id, ret_client, &age);
+    enum sa_status status = sa_client_cache_recall(&store->clients, id, ret_client, &age);
     if (status != SA_NOT_FOUND)
         return status;
     status = sa_store_read(store, find, &lookup);
     if (status != SA_OK)
         return status;
-    remember(&store->clients, lookup.client, age);
+    sa_client_cache_remember(&store->clients, lookup.client, age);
     *ret_client = lookup.client;
     return SA_OK;
 }

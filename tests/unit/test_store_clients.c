@@ -72,7 +72,7 @@ the_host_client_is_there_and_stays(void **state)
 
     assert_int_equal(host->kind, SA_CLIENT_HOST);
     assert_int_not_equal(host->row, 0);
-    assert_false(host->has_secret);
+    assert_int_equal(host->secret_count, 0);
     assert_int_equal(host->audience_count, 0);
     assert_int_equal(delete_client(fixture, SA_HOST_CLIENT), SA_PERMISSION_DENIED);
     assert_int_equal(set_active(fixture, SA_HOST_CLIENT, false, FIXTURE_NOW_MS), SA_PERMISSION_DENIED);
@@ -111,41 +111,127 @@ no_client_has_more_audiences_than_the_limit(void **state)
     assert_int_equal(client->audience_count, SA_AUDIENCES_MAX);
 }
 
-static void
-a_client_comes_back_as_it_was_given(void **state)
+static struct sa_client *
+full_client(void)
 {
-    struct fixture *fixture = *state;
-    SA_OWN(sa_client) client = sa_client_new(2);
-    size_t size = sizeof(*client) + 2 * sizeof(client->audiences[0]);
+    struct sa_client *client = sa_client_new(2);
 
     strcpy(client->id, "svc");
     client->kind = SA_CLIENT_CONFIDENTIAL;
-    client->grants = SA_GRANT_CLIENT_CREDENTIALS | SA_GRANT_REFRESH;
+    client->grants = SA_GRANT_CLIENT_CREDENTIALS | SA_GRANT_REFRESH | SA_GRANT_EXCHANGE;
     client->login = true;
     client->access_ttl_s = 1800;
     client->grace_s = 2;
     client->created_ms = FIXTURE_NOW_MS;
     client->active = true;
-    client->has_secret = true;
-    memset(client->secret_mac, 0xa5, SA_MAC_LEN);
+    client->secret_count = SA_CLIENT_SECRETS;
+    for (unsigned i = 0; i < SA_CLIENT_SECRETS; i++) {
+        memset(client->secrets[i].mac, 0xa5 + (int)i, SA_MAC_LEN);
+        client->secrets[i].created_ms = FIXTURE_NOW_MS - i;
+    }
+    client->secrets[1].expires_ms = FIXTURE_NOW_MS + 60000;
+    client->certificate_count = SA_CLIENT_CERTIFICATES;
+    memset(client->certificates, 0x5a, sizeof(client->certificates));
+    client->jwks = strdup("{\"keys\":[]}");
+    client->attest_uid = 4294967294u;
+    memset(client->attest_unit, 'u', SA_UNIT_MAX);
+    client->say_groups = true;
+    client->dpop_bound = true;
+    assert_true(sa_client_room(client, SA_CLIENT_EXCHANGES));
+    client->exchange_count = SA_CLIENT_EXCHANGES;
+    for (unsigned i = 0; i < SA_CLIENT_EXCHANGES; i++) {
+        snprintf(client->exchanges[i].from, sizeof(client->exchanges[i].from), "from%u", i);
+        strcpy(client->exchanges[i].to, "to");
+        memset(client->exchanges[i].scopes, 's', SA_SCOPE_LIST_MAX);
+    }
     client->owned_count = SA_OWNED_MAX;
     for (unsigned i = 0; i < SA_OWNED_MAX; i++)
         snprintf(client->owned[i], sizeof(client->owned[i]), "owned%u", SA_OWNED_MAX - i);
     client->audience_count = 2;
     strcpy(client->audiences[0].audience, "a");
     memset(client->audiences[0].scopes, 's', SA_SCOPE_LIST_MAX);
+    client->audiences[0].plain_typ = true;
     strcpy(client->audiences[1].audience, "b");
     strcpy(client->audiences[1].group, "staff");
+    return client;
+}
+
+/* All of it, what it points to by what stands there. */
+static void
+assert_same(const struct sa_client *found, const struct sa_client *given)
+{
+    struct sa_client fixed = *found;
+
+    fixed.jwks = given->jwks;
+    fixed.exchanges = given->exchanges;
+    assert_memory_equal(&fixed, given, sizeof(fixed));
+    assert_memory_equal(found->audiences, given->audiences,
+                        given->audience_count * sizeof(given->audiences[0]));
+    assert_string_equal(found->jwks, given->jwks);
+    assert_memory_equal(found->exchanges, given->exchanges,
+                        given->exchange_count * sizeof(given->exchanges[0]));
+}
+
+static void
+a_client_comes_back_as_it_was_given(void **state)
+{
+    struct fixture *fixture = *state;
+    SA_OWN(sa_client) client = full_client();
+
     audit = sa_audit(SA_EVENT_CLIENT_CREATE);
     assert_int_equal(sa_store_client_create(fixture->store, client, &audit), SA_OK);
     for (unsigned i = 0; i < 2; i++) {
         SA_OWN(sa_client) cold = find(fixture, "svc");
         SA_OWN(sa_client) warm = find(fixture, "svc");
 
-        assert_memory_equal(cold, client, size);
-        assert_memory_equal(warm, client, size);
+        assert_same(cold, client);
+        assert_same(warm, client);
         fixture_reopen(fixture);
     }
+}
+
+static void
+an_update_replaces_all_but_what_is_the_daemons(void **state)
+{
+    struct fixture *fixture = *state;
+    SA_OWN(sa_client) client = full_client();
+    SA_OWN(sa_client) other = sa_client_new(0);
+
+    audit = sa_audit(SA_EVENT_CLIENT_CREATE);
+    assert_int_equal(sa_store_client_create(fixture->store, client, &audit), SA_OK);
+    strcpy(other->id, "svc");
+    other->kind = SA_CLIENT_PUBLIC;
+    audit = sa_audit(SA_EVENT_CLIENT_UPDATE);
+    assert_int_equal(sa_store_client_update(fixture->store, other, &audit), SA_INVALID_ARGUMENT);
+    other->kind = SA_CLIENT_CONFIDENTIAL;
+    assert_int_equal(sa_store_client_update(fixture->store, other, &audit), SA_OK);
+    SA_OWN(sa_client) found = find(fixture, "svc");
+    assert_int_equal(found->row, client->row);
+    assert_int_equal(found->grants, 0);
+    assert_int_equal(found->audience_count + found->owned_count + found->exchange_count, 0);
+    assert_int_equal(found->certificate_count + found->attest_uid, 0);
+    assert_null(found->jwks);
+    assert_int_equal(found->secret_count, SA_CLIENT_SECRETS);
+    assert_int_equal(found->created_ms, client->created_ms);
+    strcpy(other->id, "nobody");
+    assert_int_equal(sa_store_client_update(fixture->store, other, &audit), SA_NOT_FOUND);
+}
+
+static void
+a_uid_is_attested_while_a_client_says_so(void **state)
+{
+    struct fixture *fixture = *state;
+    SA_OWN(sa_client) client = full_client();
+
+    assert_false(sa_store_uid_is_attested(fixture->store, 4294967294u));
+    audit = sa_audit(SA_EVENT_CLIENT_CREATE);
+    assert_int_equal(sa_store_client_create(fixture->store, client, &audit), SA_OK);
+    assert_true(sa_store_uid_is_attested(fixture->store, 4294967294u));
+    assert_false(sa_store_uid_is_attested(fixture->store, 0));
+    fixture_reopen(fixture);
+    assert_true(sa_store_uid_is_attested(fixture->store, 4294967294u));
+    assert_int_equal(set_active(fixture, "svc", false, FIXTURE_NOW_MS), SA_OK);
+    assert_false(sa_store_uid_is_attested(fixture->store, 4294967294u));
 }
 
 static void
@@ -326,6 +412,8 @@ main(void)
         TEST(a_row_number_is_never_used_again),
         TEST(no_client_has_more_audiences_than_the_limit),
         TEST(a_client_comes_back_as_it_was_given),
+        TEST(an_update_replaces_all_but_what_is_the_daemons),
+        TEST(a_uid_is_attested_while_a_client_says_so),
         TEST(what_is_handed_out_is_a_copy),
         TEST(every_change_is_seen_at_once),
         TEST(nobody_sees_a_client_after_its_delete_has_returned),
