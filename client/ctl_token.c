@@ -24,6 +24,8 @@ static const struct sa_ctl_column introspection_lines[] = {
     {"scope", "scope", SA_CTL_PLAIN},      {"issued", "iat", SA_CTL_TIME_S},
     {"expires", "exp", SA_CTL_TIME_S},     {"session", "sid", SA_CTL_PLAIN},
     {"issuer", "iss", SA_CTL_PLAIN},       {"id", "jti", SA_CTL_PLAIN},
+    {"factors", "amr", SA_CTL_PLAIN},      {"level", "acr", SA_CTL_PLAIN},
+    {"groups", "groups", SA_CTL_PLAIN},    {"acting", "act", SA_CTL_PLAIN},
 };
 
 /* What the commands' options say, as the messages want it. */
@@ -123,16 +125,24 @@ print_grant(const struct sa_ctl *ctl, const json_t *reply, bool claims, bool who
     return SA_CTL_OK;
 }
 
-/* Which session: --session, else the one that the environment names. */
+/* For whom: the client of --client, else the session of --session, else the one that the environment names.
+ */
 static enum sa_ctl_exit
 find_session(const struct sa_ctl *ctl, struct asked *asked)
 {
     if (strcmp(ctl->socket, SA_ROOT_SOCKET) == 0) {
         sa_ctl_complain(
-            "root has no login of its own to get a token for: run it as the person, in their session "
-            "(`su PERSON -c ...` is no login; ssh is), or use `token issue` for a client");
+            "root has no login of its own to get a token for, and is no client: run it as the person, in "
+            "their "
+            "session (`su PERSON -c ...` is no login; ssh is), or use `token issue` for a client");
         return SA_CTL_REFUSED;
     }
+    if (asked->client_id != NULL && asked->session != NULL) {
+        sa_ctl_complain("--client and --session: a token stands for one of them");
+        return sa_ctl_usage(ctl);
+    }
+    if (asked->client_id != NULL)
+        return SA_CTL_OK;
     if (asked->session == NULL)
         asked->session = getenv("SECAUTH_SESSION");
     if (asked->session == NULL || asked->session[0] == '\0') {
@@ -150,11 +160,10 @@ sa_ctl_token(struct sa_ctl *ctl)
     Secauth__V1__IssueAttestedTokenRequest request = SECAUTH__V1__ISSUE_ATTESTED_TOKEN_REQUEST__INIT;
     ASKED(asked);
     char *file = NULL;
-    const struct sa_ctl_option options[] = {{"--audience", .list = &asked.audiences},
-                                            {"--scope", .text = &asked.scope},
-                                            {"--session", .text = &asked.session},
-                                            {"--claims", .flag = &asked.claims},
-                                            {"--file", .text = &file}};
+    const struct sa_ctl_option options[] = {
+        {"--audience", .list = &asked.audiences}, {"--scope", .text = &asked.scope},
+        {"--session", .text = &asked.session},    {"--client", .text = &asked.client_id},
+        {"--claims", .flag = &asked.claims},      {"--file", .text = &file}};
     json_auto_t *reply = NULL;
 
     enum sa_ctl_exit result = take(ctl, options, SA_COUNT(options), NEEDS_AUDIENCE, &asked);
@@ -166,7 +175,10 @@ sa_ctl_token(struct sa_ctl *ctl)
         result = find_session(ctl, &asked);
     if (result != SA_CTL_OK)
         return result;
-    request.session_id = asked.session;
+    if (asked.client_id != NULL)
+        request.client_id = asked.client_id;
+    else
+        request.session_id = asked.session;
     request.tokens = &asked.tokens;
     if (file != NULL)
         return sa_ctl_token_keep(ctl, &request.base, file);
@@ -220,6 +232,32 @@ sa_ctl_token_refresh(struct sa_ctl *ctl)
         request.tokens = &asked.tokens;
     result = sa_ctl_call(ctl, SERVICE, "RefreshToken", &request.base, &reply);
     return result == SA_CTL_OK ? print_grant(ctl, reply, asked.claims, true) : result;
+}
+
+enum sa_ctl_exit
+sa_ctl_token_exchange(struct sa_ctl *ctl)
+{
+    Secauth__V1__ExchangeTokenRequest request = SECAUTH__V1__EXCHANGE_TOKEN_REQUEST__INIT;
+    ASKED(asked);
+    const struct sa_ctl_option options[] = {{"--client", .text = &asked.client_id},
+                                            {"--secret-file", .text = &asked.secret_file},
+                                            {"--audience", .list = &asked.audiences},
+                                            {"--scope", .text = &asked.scope},
+                                            {"--claims", .flag = &asked.claims}};
+    json_auto_t *reply = NULL;
+    SA_CTL_SECRET(token);
+
+    enum sa_ctl_exit result =
+        take(ctl, options, SA_COUNT(options), NEEDS_CLIENT | NEEDS_SECRET | NEEDS_AUDIENCE, &asked);
+    if (result == SA_CTL_OK)
+        result = sa_ctl_ask_secret("Token: ", false, &token);
+    if (result != SA_CTL_OK)
+        return result;
+    request.client = &asked.client;
+    request.subject_token = sa_ctl_secret_field(&token);
+    request.tokens = &asked.tokens;
+    result = sa_ctl_call(ctl, SERVICE, "ExchangeToken", &request.base, &reply);
+    return result == SA_CTL_OK ? print_grant(ctl, reply, asked.claims, false) : result;
 }
 
 enum sa_ctl_exit

@@ -33,6 +33,7 @@ TABLE = {
     "TokenService/IssueToken": {ANYWHERE: "INVALID_REQUEST"},
     "TokenService/IssueAttestedToken": {"user admin local": "SESSION_INVALID"},
     "TokenService/RefreshToken": {ANYWHERE: "INVALID_GRANT"},
+    "TokenService/ExchangeToken": {ANYWHERE: "INVALID_REQUEST"},
     "TokenService/IntrospectToken": {ADMIN: "OK", "user stranger": "INVALID_REQUEST", GATEWAYS: "INVALID_REQUEST"},
     "TokenService/RevokeToken": {ANYWHERE: "INVALID_REQUEST"},
     "KeyService/GetKeySet": {ANYWHERE + " stranger": "OK"},
