@@ -10,7 +10,8 @@
 #include "service/auth/token.h"
 
 #define REAPED_A_TURN 64u
-#define PURGED_A_TURN 64u
+#define CLEANED_AT_ONCE 64u
+#define CLEANING_MS     100 /* of each second, for each of the two kinds */
 
 void
 sa_session_begin(const struct sa_authority *authority, enum sa_session_kind kind, const struct sa_user *user,
@@ -166,13 +167,29 @@ reap(struct sa_authority *authority, struct sa_now now)
     free(sessions);
 }
 
+/*
+ * In small commits, so that nobody waits long behind one, and for a part of the second only; what is left
+ * over is found at a later turn.
+ */
+static void
+clean_up(struct sa_authority *authority, struct sa_now now)
+{
+    const int64_t known_s = authority->conf->login_known_days * 86400;
+    unsigned done = CLEANED_AT_ONCE;
+
+    while (done == CLEANED_AT_ONCE && sa_clock_now().boot_ms - now.boot_ms < CLEANING_MS)
+        if (sa_store_session_expire(authority->store, now.wall_ms, CLEANED_AT_ONCE, &done) != SA_OK)
+            return;
+    done = CLEANED_AT_ONCE;
+    while (done == CLEANED_AT_ONCE && sa_clock_now().boot_ms - now.boot_ms < 2 * CLEANING_MS)
+        if (sa_store_purge(authority->store, now.wall_ms, known_s, CLEANED_AT_ONCE, &done) != SA_OK)
+            return;
+}
+
 void
 sa_authority_tick(struct sa_authority *authority, struct sa_now now)
 {
-    unsigned removed;
-
     reap(authority, now);
     sa_keys_tick(authority, now);
-    if (sa_store_purge(authority->store, now.wall_ms, PURGED_A_TURN, &removed) != SA_OK)
-        return; /* what is left over is found at a later turn */
+    clean_up(authority, now);
 }

@@ -83,11 +83,11 @@ find_obstacle(const struct presenting *presenting)
 
     if (session->client_row != presenting->refresh->client_row)
         return "OTHER_CLIENT";
-    if (presenting->ended)
-        return "SESSION_ENDED";
     if (session->expires_ms <= now_ms ||
         (session->idle_ms != 0 && session->last_used_ms + session->idle_ms <= now_ms))
-        return "SESSION_EXPIRED";
+        return "SESSION_EXPIRED"; /* which the housekeeping may have found before */
+    if (presenting->ended)
+        return "SESSION_ENDED";
     return presenting->user_active ? NULL : "USER_INACTIVE";
 }
 

@@ -119,6 +119,17 @@ SA_MUST_CHECK enum sa_status sa_store_session_leaders(struct sa_store *store, co
                                                       int64_t now_ms, struct sa_session **ret_sessions,
                                                       unsigned *ret_count);
 
+#define SA_EXPIRE_MAX 64u
+
+/*
+ * End sessions whose time is over, by age or by disuse, at most `limit` of them (SA_EXPIRE_MAX), each with a
+ * record of its own (SESSION_EXPIRE) in the same commit, so each once. Those of age are found at once; for
+ * disuse every call looks at some more rows, and begins anew at the end of the table. One caller at a time.
+ *   ret_ended  how many; `limit`: there may be more.
+ */
+SA_MUST_CHECK enum sa_status sa_store_session_expire(struct sa_store *store, int64_t now_ms, unsigned limit,
+                                                     unsigned *ret_ended);
+
 /* ---- refresh (design section 7, the table) ---- */
 
 enum sa_refresh_result {

@@ -145,6 +145,105 @@ a_limit_that_was_lowered_is_reached_in_steps_and_spares_other_people(void **stat
     assert_true(is_live(&scene, theirs.id));
 }
 
+/* ---- time ---- */
+
+static unsigned
+expire(struct scene *scene, int64_t now_ms, unsigned limit)
+{
+    unsigned ended;
+
+    assert_int_equal(sa_store_session_expire(scene->store, now_ms, limit, &ended), SA_OK);
+    return ended;
+}
+
+/* The reason of the one SESSION_EXPIRE that names a session; fails where there is another number of them. */
+static char
+reason_of(struct scene *scene, const char *id)
+{
+    struct sa_audit_query all = {.limit = 500};
+    struct sa_audit_row *rows;
+    unsigned count, found = 0;
+    bool more;
+    char reason = 0;
+
+    assert_int_equal(sa_store_audit_list(scene->store, &all, &rows, &count, &more), SA_OK);
+    for (unsigned i = 0; i < count; i++)
+        if (rows[i].record.event == SA_EVENT_SESSION_EXPIRE && strcmp(rows[i].record.session_id, id) == 0) {
+            assert_string_equal(rows[i].record.user, "ann");
+            reason = rows[i].record.reason[0];
+            found++;
+        }
+    free(rows);
+    assert_int_equal(found, 1);
+    return reason;
+}
+
+static void
+time_ends_no_session_that_is_used_or_ended_before(void **state)
+{
+    struct scene scene = begin(state);
+    struct sa_audit used = sa_audit(SA_EVENT_TOKEN_ATTEST);
+    struct sa_session sessions[3];
+
+    for (unsigned i = 0; i < 3; i++) {
+        sessions[i] = fixture_session(scene.subject, scene.client);
+        sessions[i].idle_ms = i == 2 ? 0 : 1000;
+        assert_int_equal(fixture_open_session(scene.fixture, &sessions[i], NULL), SA_OK);
+    }
+    assert_int_equal(end(&scene, sessions[1].id), SA_OK);
+    assert_int_equal(expire(&scene, FIXTURE_NOW_MS + 999, 64), 0);
+    assert_int_equal(sa_store_session_use(scene.store, sessions[0].id, FIXTURE_NOW_MS + 500, &used), SA_OK);
+    uint64_t sequence = fixture_sequence(scene.fixture);
+    assert_int_equal(expire(&scene, FIXTURE_NOW_MS + 1499, 64), 0);
+    assert_int_equal(fixture_sequence(scene.fixture), sequence);
+    assert_true(is_live(&scene, sessions[0].id));
+}
+
+static void
+what_time_ends_is_on_record_once_with_its_reason(void **state)
+{
+    struct scene scene = begin(state);
+    struct sa_session unused = fixture_session(scene.subject, scene.client);
+    struct sa_session aged = fixture_session(scene.subject, scene.client);
+
+    unused.idle_ms = 1000;
+    aged.expires_ms = FIXTURE_NOW_MS + 1000;
+    assert_int_equal(fixture_open_session(scene.fixture, &unused, NULL), SA_OK);
+    assert_int_equal(fixture_open_session(scene.fixture, &aged, NULL), SA_OK);
+    assert_int_equal(expire(&scene, FIXTURE_NOW_MS + 1000, 64), 2);
+    assert_int_equal(expire(&scene, FIXTURE_NOW_MS + 1000, 64), 0);
+    fixture_reopen(scene.fixture);
+    scene.store = scene.fixture->store;
+    assert_int_equal(expire(&scene, FIXTURE_NOW_MS + 2000, 64), 0);
+    assert_int_equal(reason_of(&scene, unused.id), 'D');
+    assert_int_equal(reason_of(&scene, aged.id), 'A');
+    assert_false(is_live(&scene, unused.id));
+}
+
+static void
+many_end_in_small_batches_and_none_is_left_out(void **state)
+{
+    struct scene scene = begin(state);
+    char ids[40][SA_ID_LEN + 1];
+    unsigned turns = 0, ended = 0;
+
+    for (unsigned i = 0; i < 40; i++) {
+        struct sa_session session = fixture_session(scene.subject, scene.client);
+        session.idle_ms = i % 2 == 0 ? 1000 : 0;
+        session.expires_ms = FIXTURE_NOW_MS + (i % 2 == 0 ? 9000 : 1000);
+        memcpy(ids[i], session.id, sizeof(ids[i]));
+        assert_int_equal(fixture_open_session(scene.fixture, &session, NULL), SA_OK);
+    }
+    for (unsigned now; (now = expire(&scene, FIXTURE_NOW_MS + 1000, 7)) > 0; turns++) {
+        assert_true(now <= 7);
+        ended += now;
+    }
+    assert_int_equal(ended, 40);
+    assert_true(turns >= 6);
+    for (unsigned i = 0; i < 40; i++)
+        assert_int_equal(reason_of(&scene, ids[i]), i % 2 == 0 ? 'D' : 'A');
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int
@@ -155,6 +254,9 @@ main(void)
         TEST(all_but_one_end_and_the_record_says_how_many),
         TEST(the_one_that_was_not_used_for_longest_makes_room),
         TEST(a_limit_that_was_lowered_is_reached_in_steps_and_spares_other_people),
+        TEST(time_ends_no_session_that_is_used_or_ended_before),
+        TEST(what_time_ends_is_on_record_once_with_its_reason),
+        TEST(many_end_in_small_batches_and_none_is_left_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -305,7 +305,7 @@ purging_takes_what_ended_an_hour_ago_and_no_more_than_asked(void **state)
 {
     struct scene scene = begin(state);
     struct sa_session sessions[4];
-    unsigned removed;
+    unsigned removed, ended;
     struct sa_audit audit = sa_audit(SA_EVENT_TOKEN_REVOKE);
     bool revoked;
     const int64_t ended_s = FIXTURE_NOW_MS / 1000;
@@ -320,12 +320,15 @@ purging_takes_what_ended_an_hour_ago_and_no_more_than_asked(void **state)
     assert_int_equal(end(&scene, sessions[1].id), SA_OK);
     assert_int_equal(sa_store_token_revoke(scene.store, "jti", ended_s, &audit), SA_OK);
 
-    assert_int_equal(sa_store_purge(scene.store, FIXTURE_NOW_MS + HOUR_MS, 100, &removed), SA_OK);
+    assert_int_equal(sa_store_session_expire(scene.store, FIXTURE_NOW_MS, 64, &ended), SA_OK);
+    assert_int_equal(ended, 1);
+
+    assert_int_equal(sa_store_purge(scene.store, FIXTURE_NOW_MS + HOUR_MS, 0, 100, &removed), SA_OK);
     assert_int_equal(removed, 0);
     assert_int_equal(end(&scene, sessions[0].id), SA_OK);
-    assert_int_equal(sa_store_purge(scene.store, FIXTURE_NOW_MS + HOUR_MS + 1000, 1, &removed), SA_OK);
+    assert_int_equal(sa_store_purge(scene.store, FIXTURE_NOW_MS + HOUR_MS + 1000, 0, 1, &removed), SA_OK);
     assert_int_equal(removed, 1);
-    assert_int_equal(sa_store_purge(scene.store, FIXTURE_NOW_MS + HOUR_MS + 1000, 100, &removed), SA_OK);
+    assert_int_equal(sa_store_purge(scene.store, FIXTURE_NOW_MS + HOUR_MS + 1000, 0, 100, &removed), SA_OK);
     assert_int_equal(removed, 3);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(end(&scene, sessions[i].id), SA_NOT_FOUND);
