@@ -2,6 +2,9 @@
 
 apache.py same COUNT USER PASSWORD-FILE      COUNT times the same right password
 apache.py mixed COUNT ROUNDS                 u1 to uCOUNT at once; in every other round one has another's password
+apache.py places COUNT USER PASSWORD-FILE    COUNT times the same right password, each from an address of its own
+apache.py again COUNT USER PASSWORD-FILE     COUNT times the same right password from one address, asked again until it is
+                                             granted; prints how many were refused at first
 """
 import base64
 import http.client
@@ -17,12 +20,12 @@ def ask(connection, user, password):
     return answer.status, answer.getheader("X-User")
 
 
-def at_once(count, rounds, attempt):
+def at_once(count, rounds, attempt, address=lambda number: "127.0.0.1"):
     """attempt(thread, round) is (user, password, expected); everything that came out otherwise."""
     gate, wrong = threading.Barrier(count), []
 
     def run(number):
-        connection = http.client.HTTPConnection("127.0.0.1", 2180, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", 2180, 30, (address(number), 0))
         for turn in range(rounds):
             user, password, expected = attempt(number, turn)
             gate.wait()
@@ -44,6 +47,24 @@ def same(count, user, password_file):
     return at_once(int(count), 2, lambda number, turn: (user, password, 200))
 
 
+def places(count, user, password_file):
+    with open(password_file, encoding="utf-8") as file:
+        password = file.read()
+    return at_once(int(count), 1, lambda number, turn: (user, password, 200), lambda number: f"127.0.1.{number}")
+
+
+def again(count, user, password_file):
+    with open(password_file, encoding="utf-8") as file:
+        password = file.read()
+    left = refused = len(at_once(int(count), 1, lambda number, turn: (user, password, 200)))
+    failures = []
+    for _ in range(5):
+        failures = at_once(left, 1, lambda number, turn: (user, password, 200)) if left else []
+        left = len(failures)
+    print(f"{refused} refused")
+    return failures
+
+
 def mixed(count, rounds):
     count = int(count)
 
@@ -55,7 +76,7 @@ def mixed(count, rounds):
     return at_once(count, int(rounds), attempt)
 
 
-failures = {"same": same, "mixed": mixed}[sys.argv[1]](*sys.argv[2:])
+failures = {"same": same, "mixed": mixed, "places": places, "again": again}[sys.argv[1]](*sys.argv[2:])
 for failure in failures:
     print(*failure)
 sys.exit(bool(failures))
