@@ -10,7 +10,7 @@
 
 #define QUEUE_MS     2000u
 #define QUEUE_FEW    48u   /* jobs that are taken whatever they cost, */
-#define QUEUE_FEW_MS 5000u /* unless it is more work than that: callers wait for eight seconds */
+#define QUEUE_FEW_MS 6000u /* unless it is more work than that: callers wait for eight seconds */
 #define QUEUE_LEAST  16u
 #define QUEUE_MOST   65536u
 #define BUDGET_SHARE 4u /* of the machine's memory */

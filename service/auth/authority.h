@@ -77,7 +77,8 @@ void sa_authority_settle(struct sa_authority *authority, struct sa_now now, bool
 void sa_authority_turned_away(struct sa_authority *authority, const struct sa_source *source,
                               const char *reason, int64_t boot_ms);
 
-/* How many threads the hash lane may have, and how many jobs may wait for it (two seconds of work). */
+/* How many threads the hash lane may have, and how many jobs may wait for it: two seconds of work, or a
+ * few dozen. */
 void sa_authority_hash_lane(const struct sa_authority *authority, unsigned *ret_threads, unsigned *ret_queue);
 
 #endif
