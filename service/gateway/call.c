@@ -33,6 +33,8 @@ sa_gcall_unref(struct sa_gcall *call)
         grpc_slice_unref(call->trailers[i].value);
     if (call->outgoing != NULL)
         grpc_byte_buffer_destroy(call->outgoing);
+    sa_gcall_drop_items(call);
+    free(call->end.body);
     sa_peer_unref(call->peer);
     grpc_metadata_array_destroy(&call->metadata);
     grpc_call_details_destroy(&call->details);
@@ -169,7 +171,7 @@ sa_gcall_finish(struct sa_gcall *call, const struct sa_answer *answer, uint8_t *
     }
     if (!call->began)
         ops[count++] = send_begin();
-    if (answer->status == SA_OK && call->kind->next == NULL) {
+    if (answer->status == SA_OK && !call->streams) {
         set_outgoing(call, body, len);
         ops[count++] = send_outgoing(call);
     }
@@ -200,6 +202,29 @@ sa_gcall_fail(struct sa_gcall *call, enum sa_status status, const char *field, c
         answer.retry_ms = RETRY_MS;
     answer.details = sa_bytes(details, sa_details_pack(status, answer.retry_ms, field, rule, details));
     sa_gcall_finish(call, &answer, NULL, 0);
+}
+
+void
+sa_gcall_drop_items(struct sa_gcall *call)
+{
+    struct sa_gcall_item *item;
+
+    while ((item = STAILQ_FIRST(&call->items.list)) != NULL) {
+        STAILQ_REMOVE_HEAD(&call->items.list, link);
+        free(item->body);
+        free(item);
+    }
+    call->items.count = 0;
+    call->items.bytes = 0;
+}
+
+void
+sa_gcall_cut(struct sa_gcall *call, enum sa_status status)
+{
+    const struct sa_status_row *row = sa_status_row(status);
+
+    if (!atomic_exchange(&call->answered, true))
+        (void)grpc_call_cancel_with_status(call->call, (grpc_status_code)row->grpc, row->words, NULL);
 }
 
 static void
@@ -319,6 +344,7 @@ sa_gcall_arm(struct sa_gateway *gateway)
         return false;
     call->gateway = gateway;
     atomic_init(&call->refs, 1);
+    STAILQ_INIT(&call->items.list);
     call->on_request.done = request_came;
     call->on_message.done = message_came;
     call->on_close.done = closed;

@@ -21,9 +21,8 @@ struct sa_gcall;
 /* How calls of one kind are served: on the completion queue's thread, `next` on any. */
 struct sa_gcall_kind {
     const char *path; /* "/grpc.health.v1.Health/Check"; NULL: every other */
-    /* Streams, which the gateway serves itself: go on, after the start and after each message that has left.
-     */
-    void (*next)(struct sa_gcall *call); /* under the streams' lock; NULL: a unary call */
+    /* Streams: go on, after the start and after each message that has left. */
+    void (*next)(struct sa_gcall *call); /* under the streams' lock; NULL: never a stream */
     bool follows;                        /* `next` also when the daemon has come or gone */
     void (*begin)(struct sa_gcall *call);
     /* A message has come: malloc'ed, now the callee's, wiped by it where it can be secret. NULL: there are no
@@ -31,6 +30,19 @@ struct sa_gcall_kind {
     void (*message)(struct sa_gcall *call, uint8_t *body, size_t len);
     /* The call is over; `cancelled` before it was answered. May be NULL. */
     void (*closed)(struct sa_gcall *call, bool cancelled);
+};
+
+/* A message that waits for those before it. */
+struct sa_gcall_item {
+    STAILQ_ENTRY(sa_gcall_item) link;
+    uint8_t *body;
+    size_t len;
+};
+
+struct sa_gcall_items {
+    STAILQ_HEAD(, sa_gcall_item) list;
+    unsigned count;
+    size_t bytes;
 };
 
 struct sa_gcall {
@@ -54,7 +66,11 @@ struct sa_gcall {
     uint32_t upstream_call;
     /* Streams, under their lock. */
     TAILQ_ENTRY(sa_gcall) link;
-    bool joined, sending;
+    bool streams; /* it is one, or was */
+    bool joined, left, sending;
+    struct sa_gcall_items items; /* the daemon's, which wait to be sent */
+    bool has_end;                /* and what comes after them */
+    struct sa_upstream_reply end;
     bool known; /* Watch: the service exists */
     int told;   /* Watch: the state that was sent last */
 };
@@ -93,6 +109,12 @@ void sa_gcall_finish(struct sa_gcall *call, const struct sa_answer *answer, uint
  * there is one, is also what the caller reads: name in it what is refused.
  */
 void sa_gcall_fail(struct sa_gcall *call, enum sa_status status, const char *field, const char *rule);
+
+/* End a stream whose reader does not read: its end goes past what waits. From any thread. */
+void sa_gcall_cut(struct sa_gcall *call, enum sa_status status);
+
+/* Forget what waits to be sent. */
+void sa_gcall_drop_items(struct sa_gcall *call);
 
 /* The kinds; the last has path NULL. */
 extern const struct sa_gcall_kind sa_health_check, sa_health_watch, sa_reflection, sa_reflection_alpha,

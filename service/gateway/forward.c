@@ -10,9 +10,8 @@
 #define DETAILS_MAX 4096u
 
 static void
-reply_came(void *user, const struct sa_upstream_reply *reply)
+finish(struct sa_gcall *call, const struct sa_upstream_reply *reply)
 {
-    struct sa_gcall *call = user;
     struct sa_answer answer = {.status = reply->status};
 
     if (reply->status == SA_OK) {
@@ -26,8 +25,72 @@ reply_came(void *user, const struct sa_upstream_reply *reply)
         sa_gcall_finish(call, &answer, NULL, 0);
         free(reply->body);
     }
+}
+
+static void
+reply_came(void *user, const struct sa_upstream_reply *reply)
+{
+    struct sa_gcall *call = user;
+
+    if (!sa_streams_put_end(&call->gateway->streams, call, reply))
+        finish(call, reply);
     sa_gcall_unref(call);
 }
+
+/* --- streams --- */
+
+static void
+hold(void *user)
+{
+    sa_gcall_ref(user);
+}
+
+/* The daemon is told that nobody listens. */
+static void
+give_up(struct sa_gcall *call)
+{
+    if (call->upstream_call != 0 && sa_upstream_cancel(call->gateway->upstream, call->upstream_call))
+        sa_gcall_unref(call);
+}
+
+static void
+item_came(void *user, uint8_t *body, size_t len)
+{
+    struct sa_gcall *call = user;
+    struct sa_gcall_item *item = body == NULL ? NULL : malloc(sizeof(*item));
+
+    if (item == NULL) {
+        free(body);
+        sa_gcall_cut(call, SA_NO_MEMORY);
+        give_up(call);
+    } else {
+        *item = (struct sa_gcall_item){.body = body, .len = len};
+        if (!sa_streams_put(&call->gateway->streams, call, item))
+            give_up(call);
+    }
+    sa_gcall_unref(call);
+}
+
+/* What waits first, then the end. */
+static void
+next(struct sa_gcall *call)
+{
+    struct sa_gcall_item *item = STAILQ_FIRST(&call->items.list);
+
+    if (item != NULL) {
+        STAILQ_REMOVE_HEAD(&call->items.list, link);
+        call->items.count--;
+        call->items.bytes -= item->len;
+        sa_gcall_send(call, item->body, item->len);
+        free(item);
+    } else if (call->has_end) {
+        call->has_end = false;
+        finish(call, &call->end);
+        call->end.body = NULL;
+    }
+}
+
+/* --- calls --- */
 
 /* The time that is left, as a frame says it: never 0. */
 static uint32_t
@@ -63,6 +126,8 @@ message(struct sa_gcall *call, uint8_t *body, size_t len)
         .peer = call->peer,
         .body = sa_bytes(body, len),
         .on_reply = reply_came,
+        .on_item = item_came,
+        .hold = hold,
         .user = call,
     };
     enum sa_status status;
@@ -84,12 +149,12 @@ message(struct sa_gcall *call, uint8_t *body, size_t len)
         sa_gcall_fail(call, status, NULL, NULL);
 }
 
+/* Cancelled, or a stream that ended here and not in the daemon. */
 static void
-closed(struct sa_gcall *call, bool cancelled)
+closed(struct sa_gcall *call, SA_UNUSED bool cancelled)
 {
-    if (cancelled && call->upstream_call != 0 &&
-        sa_upstream_cancel(call->gateway->upstream, call->upstream_call))
-        sa_gcall_unref(call);
+    give_up(call);
 }
 
-const struct sa_gcall_kind sa_forward = {.begin = sa_gcall_receive, .message = message, .closed = closed};
+const struct sa_gcall_kind sa_forward = {
+    .begin = sa_gcall_receive, .message = message, .next = next, .closed = closed};

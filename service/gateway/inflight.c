@@ -67,16 +67,42 @@ sa_inflight_add(struct sa_inflight *inflight, struct sa_inflight_call call)
     return call.call;
 }
 
+static uint32_t
+index_of(const struct sa_inflight *inflight, uint32_t number)
+{
+    return number & ((1u << inflight->index_bits) - 1);
+}
+
+static struct sa_inflight_call *
+find(struct sa_inflight *inflight, uint32_t number)
+{
+    uint32_t index = index_of(inflight, number);
+
+    if (number == 0 || index >= inflight->max || inflight->places[index].call.call != number)
+        return NULL;
+    return &inflight->places[index].call;
+}
+
+struct sa_inflight_call *
+sa_inflight_stay(struct sa_inflight *inflight, uint32_t number)
+{
+    struct sa_inflight_call *call = find(inflight, number);
+
+    if (call != NULL)
+        call->until_ms = INT64_MAX;
+    return call;
+}
+
 bool
 sa_inflight_remove(struct sa_inflight *inflight, uint32_t number, struct sa_inflight_call *ret_call)
 {
-    uint32_t index = number & ((1u << inflight->index_bits) - 1);
+    struct sa_inflight_call *call = find(inflight, number);
 
-    if (number == 0 || index >= inflight->max || inflight->places[index].call.call != number)
+    if (call == NULL)
         return false;
-    *ret_call = inflight->places[index].call;
-    inflight->places[index].call.call = 0;
-    inflight->free_places[inflight->free_count++] = index;
+    *ret_call = *call;
+    call->call = 0;
+    inflight->free_places[inflight->free_count++] = index_of(inflight, number);
     return true;
 }
 

@@ -12,6 +12,8 @@ struct sa_inflight_call {
     uint32_t call;    /* its number; 0: none */
     int64_t until_ms; /* CLOCK_MONOTONIC: answered then, if it was not before */
     sa_upstream_on_reply *on_reply;
+    sa_upstream_on_item *on_item;
+    void (*hold)(void *user);
     void *user;
 };
 
@@ -27,6 +29,9 @@ bool sa_inflight_full(const struct sa_inflight *inflight);
 
 /* Add a call where there is room; its number is chosen here and returned. */
 uint32_t sa_inflight_add(struct sa_inflight *inflight, struct sa_inflight_call call);
+
+/* A call that stays: its time does not run any more. NULL: no such call. */
+struct sa_inflight_call *sa_inflight_stay(struct sa_inflight *inflight, uint32_t number);
 
 /* Remove a call. False: no such call. */
 bool sa_inflight_remove(struct sa_inflight *inflight, uint32_t number, struct sa_inflight_call *ret_call);

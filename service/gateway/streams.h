@@ -1,6 +1,6 @@
 /*
- * The streams that the gateway itself serves (health watches, reflection): a bounded number, each told when
- * there is something new, all ended at stop.
+ * Streams: those that the gateway itself serves (health watches, reflection) and those of the daemon. A
+ * bounded number, each told when there is something new, all ended at stop.
  */
 #ifndef SA_GATEWAY_STREAMS_H
 #define SA_GATEWAY_STREAMS_H
@@ -13,6 +13,8 @@
 #define SA_STREAMS_MAX 1024u
 
 struct sa_gcall;
+struct sa_gcall_item;
+struct sa_upstream_reply;
 TAILQ_HEAD(sa_gcall_list, sa_gcall);
 
 struct sa_streams {
@@ -34,6 +36,18 @@ void sa_streams_leave(struct sa_streams *streams, struct sa_gcall *call);
 
 /* Send a message on a stream that has none under way; the body is malloc'ed and taken over. */
 void sa_streams_send(struct sa_streams *streams, struct sa_gcall *call, uint8_t *body, size_t len);
+
+/*
+ * A message of the daemon's for a call, which joins with its first one; taken over. One that waits for too
+ * many is cut off. False: the call is over.
+ */
+SA_MUST_CHECK bool sa_streams_put(struct sa_streams *streams, struct sa_gcall *call,
+                                  struct sa_gcall_item *item);
+
+/* The end of a stream, whose body is taken over where this returns true: it waits for what is to be sent
+ * before it. */
+SA_MUST_CHECK bool sa_streams_put_end(struct sa_streams *streams, struct sa_gcall *call,
+                                      const struct sa_upstream_reply *end);
 
 /* Its message has left. */
 void sa_streams_sent(struct sa_streams *streams, struct sa_gcall *call);

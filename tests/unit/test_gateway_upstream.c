@@ -75,7 +75,7 @@ static int
 set_up(void **state)
 {
     struct stage *stage = calloc(1, sizeof(*stage));
-    struct sa_front_peer facts = {.local = true, .uid = 1000, .pid = 4};
+    struct sa_front_peer facts = {.descriptor = -1, .address = "192.0.2.1"};
 
     strcpy(stage->folder, "/tmp/upstream.XXXXXX");
     if (getuid() != 0 || mkdtemp(stage->folder) == NULL)
@@ -117,7 +117,8 @@ tear_down(void **state)
 static enum sa_status
 start(struct stage *stage, struct sa_bytes body, uint32_t millis, uint32_t *ret_call)
 {
-    struct sa_upstream_request request = {"a.B/C", millis, stage->peer, body, on_reply, stage};
+    struct sa_upstream_request request = {
+        .name = "a.B/C", .millis = millis, .peer = stage->peer, .body = body, .on_reply = on_reply, .user = stage};
 
     return sa_upstream_start(stage->upstream, &request, ret_call);
 }
