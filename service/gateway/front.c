@@ -11,6 +11,7 @@
 
 #include "service/base/log.h"
 #include "service/gateway/front_accept.h"
+#include "service/gateway/front_expiry.h"
 #include "service/gateway/front_pump.h"
 
 #define ACCEPTS_PER_EVENT       32
@@ -27,7 +28,8 @@ struct sa_front {
     struct sa_front_user user;
     struct sa_loop_source listener; /* fd -1: none, or stopped */
     SSL_CTX *tls;                   /* NULL: local */
-    char *cert_file, *key_file;
+    struct sa_front_files files;    /* the strings are ours */
+    struct sa_front_expiry expiry;
     char *path; /* of the Unix socket, removed at the end */
     int spare_fd;
     unsigned count;
@@ -268,9 +270,11 @@ sa_front_free(struct sa_front *front)
         sa_front_conn_end(conn);
     if (front->spare_fd >= 0)
         close(front->spare_fd);
+    sa_front_expiry_forget(&front->expiry);
     SSL_CTX_free(front->tls);
-    free(front->cert_file);
-    free(front->key_file);
+    free((void *)(uintptr_t)front->files.cert);
+    free((void *)(uintptr_t)front->files.key);
+    free((void *)(uintptr_t)front->files.client_ca);
     free(front->path);
     free(front);
 }
@@ -297,31 +301,43 @@ sa_front_listen_local(struct sa_front *front, const char *path, const char **ret
     return start_listening(front, fd, ret_why);
 }
 
-enum sa_status
-sa_front_listen_tls(struct sa_front *front, const char *address, const char *cert_file, const char *key_file,
-                    const char **ret_why)
+static bool
+copy_files(const struct sa_front_files *files, struct sa_front_files *ret_files)
 {
-    int fd;
-
-    *ret_why = "no memory";
-    front->cert_file = strdup(cert_file);
-    front->key_file = strdup(key_file);
-    if (front->cert_file == NULL || front->key_file == NULL ||
-        sa_front_tls_new(cert_file, key_file, front->options.alpn, &front->tls, ret_why) != SA_OK ||
-        sa_front_bind_tcp(address, &fd, ret_why) != SA_OK)
-        return SA_INVALID_ARGUMENT;
-    return start_listening(front, fd, ret_why);
+    ret_files->client_required = files->client_required;
+    ret_files->cert = strdup(files->cert);
+    ret_files->key = strdup(files->key);
+    if (files->client_ca != NULL)
+        ret_files->client_ca = strdup(files->client_ca);
+    return ret_files->cert != NULL && ret_files->key != NULL &&
+           (ret_files->client_ca != NULL) == (files->client_ca != NULL);
 }
 
 enum sa_status
-sa_front_reload(struct sa_front *front, const char **ret_why)
+sa_front_listen_tls(struct sa_front *front, const char *address, const struct sa_front_files *files,
+                    struct sa_front_fault *ret_fault)
+{
+    int fd;
+
+    *ret_fault = (struct sa_front_fault){.why = "no memory"};
+    if (!copy_files(files, &front->files) ||
+        sa_front_tls_new(&front->files, front->options.alpn, &front->tls, ret_fault) != SA_OK ||
+        sa_front_bind_tcp(address, &fd, &ret_fault->why) != SA_OK)
+        return SA_INVALID_ARGUMENT;
+    sa_front_expiry_watch(&front->expiry, front->loop, front->tls, &front->files);
+    return start_listening(front, fd, &ret_fault->why);
+}
+
+enum sa_status
+sa_front_reload(struct sa_front *front, struct sa_front_fault *ret_fault)
 {
     SSL_CTX *next;
 
     if (front->tls == NULL)
         return SA_OK;
-    if (sa_front_tls_new(front->cert_file, front->key_file, front->options.alpn, &next, ret_why) != SA_OK)
+    if (sa_front_tls_new(&front->files, front->options.alpn, &next, ret_fault) != SA_OK)
         return SA_INVALID_ARGUMENT;
+    sa_front_expiry_watch(&front->expiry, front->loop, next, &front->files);
     SSL_CTX_free(front->tls); /* open connections hold a reference to it */
     front->tls = next;
     return SA_OK;

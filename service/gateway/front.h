@@ -8,14 +8,16 @@
 
 #include "service/gateway/loop.h"
 
-#define SA_FRONT_ADDRESS_MAX 46u /* with its NUL */
+#define SA_FRONT_ADDRESS_MAX     46u /* with its NUL */
+#define SA_FRONT_FINGERPRINT_LEN 32u /* SHA-256 */
 
 /* Who is at the other end of a connection. */
 struct sa_front_peer {
-    bool local;                         /* a Unix socket: uid and pid are set, else address is */
-    uint32_t uid;                       /* SO_PEERCRED */
-    uint32_t pid;                       /* SO_PEERCRED */
-    char address[SA_FRONT_ADDRESS_MAX]; /* without a port */
+    bool local;     /* a Unix socket: descriptor is set, else address is */
+    int descriptor; /* our end of it, which stays the front's and is open until `gone` returns; else -1 */
+    char address[SA_FRONT_ADDRESS_MAX];            /* without a port */
+    bool has_certificate;                          /* it has shown one, and the client CA vouches for it */
+    uint8_t certificate[SA_FRONT_FINGERPRINT_LEN]; /* of its DER */
 };
 
 /* Whom the front hands its connections to. */
@@ -35,6 +37,20 @@ struct sa_front_options {
     unsigned connections_per_peer; /* for one IPv4 address, IPv6 /64, or uid */
     uint32_t handshake_ms;         /* for a TLS handshake, from accept */
     const char *alpn;              /* the one protocol spoken: "h2" */
+};
+
+/* What a TLS front reads, at the start and at every reload. PEM; the strings are copied. */
+struct sa_front_files {
+    const char *cert;      /* the chain with the server's own certificate first */
+    const char *key;       /* readable by its owner only */
+    const char *client_ca; /* NULL: no client is asked for a certificate */
+    bool client_required;  /* one without a certificate is refused in the handshake */
+};
+
+/* What is wrong, for the log. */
+struct sa_front_fault {
+    const char *file; /* the front's own copy of its name; NULL: it is about no file */
+    const char *why;  /* a constant */
 };
 
 struct sa_front;
@@ -59,21 +75,20 @@ SA_MUST_CHECK enum sa_status sa_front_listen_local(struct sa_front *front, const
 /*
  * Listen with TLS.
  *
- *   address    "127.0.0.1:8443", "[::1]:8443": numeric.
- *   cert_file  PEM, the chain with the server's own certificate first.
- *   key_file   PEM, readable by its owner only.
+ *   address  "127.0.0.1:8443", "[::1]:8443": numeric.
  *
- * Returns SA_OK, or SA_INVALID_ARGUMENT with *ret_why, a constant.
+ * Returns SA_OK, or SA_INVALID_ARGUMENT with *ret_fault.
  */
 SA_MUST_CHECK enum sa_status sa_front_listen_tls(struct sa_front *front, const char *address,
-                                                 const char *cert_file, const char *key_file,
-                                                 const char **ret_why);
+                                                 const struct sa_front_files *files,
+                                                 struct sa_front_fault *ret_fault);
 
 /*
- * Read the certificate and key again: new connections get the new pair, open ones keep theirs. A bad pair
- * changes nothing. Returns SA_OK (also for a local front), or SA_INVALID_ARGUMENT with *ret_why.
+ * Read the files again: new connections get what they hold now, open ones keep what they began with. Where
+ * one of them is bad nothing changes. Returns SA_OK (also for a local front), or SA_INVALID_ARGUMENT with
+ * *ret_fault.
  */
-SA_MUST_CHECK enum sa_status sa_front_reload(struct sa_front *front, const char **ret_why);
+SA_MUST_CHECK enum sa_status sa_front_reload(struct sa_front *front, struct sa_front_fault *ret_fault);
 
 /* Accept no more; connections in their handshake end, open ones go on. */
 void sa_front_stop(struct sa_front *front);

@@ -100,9 +100,9 @@ identify_local(int fd, struct sa_front_peer *ret_peer, uint8_t ret_key[16])
     struct ucred peer;
     socklen_t len = sizeof(peer);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || peer.pid <= 0 || peer.uid == (uid_t)-1)
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || peer.uid == (uid_t)-1)
         return SA_INVALID_ARGUMENT;
-    *ret_peer = (struct sa_front_peer){.local = true, .uid = peer.uid, .pid = (uint32_t)peer.pid};
+    *ret_peer = (struct sa_front_peer){.local = true, .descriptor = fd};
     memcpy(ret_key, &peer.uid, sizeof(peer.uid));
     return SA_OK;
 }
@@ -111,7 +111,7 @@ enum sa_status
 sa_front_identify(int fd, const struct sockaddr_storage *name, struct sa_front_peer *ret_peer,
                   uint8_t ret_key[16])
 {
-    struct sa_front_peer peer = {.local = false};
+    struct sa_front_peer peer = {.descriptor = -1};
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)name;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)name;
     const void *address;

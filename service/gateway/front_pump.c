@@ -60,9 +60,9 @@ sa_front_conn_end(struct sa_front_conn *conn)
         SSL_free(conn->ssl);
         conn->ssl = NULL;
     }
+    conn->events->over(conn); /* whoever may still look at the descriptor is told first */
     close_source(conn, &conn->net);
     close_source(conn, &conn->plain);
-    conn->events->over(conn);
     conn->garbage.free = free_conn;
     sa_loop_discard(conn->loop, &conn->garbage);
 }
@@ -216,6 +216,7 @@ become_ready(struct sa_front_conn *conn)
         sa_front_conn_end(conn);
         return;
     }
+    conn->peer.has_certificate = sa_front_tls_fingerprint(conn->ssl, conn->peer.certificate);
     conn->plain = (struct sa_loop_source){plain_ready, pair[0]};
     if (sa_loop_watch(conn->loop, &conn->plain, EPOLLIN) != SA_OK) {
         close(pair[1]);
@@ -280,6 +281,7 @@ sa_front_conn_start(struct sa_front_conn *conn, int fd, SSL_CTX *ctx)
     }
     if (ctx != NULL)
         return SA_OK;
+    conn->peer.descriptor = watched;
     conn->handle = conn->events->ready(conn, fd);
     if (conn->handle == NULL)
         sa_front_conn_end(conn);

@@ -9,6 +9,9 @@
 #define CIPHERS_1_3 "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
 #define GROUPS      "X25519:P-256:P-384"
 
+#define CLIENT_CHAIN_MAX       4           /* certificates between a client's and its CA's */
+#define CLIENT_CHAIN_BYTES_MAX (32 * 1024) /* of all that a client shows */
+
 static int
 choose_alpn(SA_UNUSED SSL *ssl, const unsigned char **ret_out, unsigned char *ret_len,
             const unsigned char *offered, unsigned offered_len, void *alpn)
@@ -74,9 +77,54 @@ set_up(SSL_CTX *ctx, const char *alpn)
            SSL_CTX_set_ciphersuites(ctx, CIPHERS_1_3) == 1 && SSL_CTX_set1_groups_list(ctx, GROUPS) == 1;
 }
 
+/* Ask clients for certificates of this CA; one of another is refused in the handshake, whatever is required.
+ */
+static enum sa_status
+load_client_ca(SSL_CTX *ctx, const struct sa_front_files *files, const char **ret_why)
+{
+    STACK_OF(X509_NAME) * names;
+
+    if (files->client_ca == NULL)
+        return SA_OK;
+    names = SSL_load_client_CA_file(files->client_ca);
+    if (names == NULL || SSL_CTX_load_verify_file(ctx, files->client_ca) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        *ret_why = "the file of client CAs cannot be read, or holds no whole PEM certificate";
+        return SA_INVALID_ARGUMENT;
+    }
+    SSL_CTX_set_client_CA_list(ctx, names); /* takes them */
+    SSL_CTX_set_verify_depth(ctx, CLIENT_CHAIN_MAX);
+    SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_BYTES_MAX);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (files->client_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                       NULL);
+    return SA_OK;
+}
+
+static enum sa_status
+load_certificate(SSL_CTX *ctx, const char *file, const char **ret_why)
+{
+    if (SSL_CTX_use_certificate_chain_file(ctx, file) == 1)
+        return SA_OK;
+    *ret_why = "the certificate file cannot be read, or holds no whole PEM certificate";
+    return SA_INVALID_ARGUMENT;
+}
+
+static enum sa_status
+load_files(SSL_CTX *ctx, const struct sa_front_files *files, struct sa_front_fault *ret_fault)
+{
+    ret_fault->file = files->cert;
+    if (load_certificate(ctx, files->cert, &ret_fault->why) != SA_OK)
+        return SA_INVALID_ARGUMENT;
+    ret_fault->file = files->key;
+    if (load_key(ctx, files->key, &ret_fault->why) != SA_OK)
+        return SA_INVALID_ARGUMENT;
+    ret_fault->file = files->client_ca;
+    return load_client_ca(ctx, files, &ret_fault->why);
+}
+
 enum sa_status
-sa_front_tls_new(const char *cert_file, const char *key_file, const char *alpn, SSL_CTX **ret_ctx,
-                 const char **ret_why)
+sa_front_tls_new(const struct sa_front_files *files, const char *alpn, SSL_CTX **ret_ctx,
+                 struct sa_front_fault *ret_fault)
 {
     SSL_CTX *ctx;
     enum sa_status status = SA_INVALID_ARGUMENT;
@@ -84,11 +132,9 @@ sa_front_tls_new(const char *cert_file, const char *key_file, const char *alpn, 
     ERR_clear_error();
     ctx = SSL_CTX_new(TLS_server_method());
     if (ctx == NULL || !set_up(ctx, alpn))
-        *ret_why = "the TLS library refuses its settings";
-    else if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
-        *ret_why = "the certificate file cannot be read, or holds no PEM certificate";
+        *ret_fault = (struct sa_front_fault){.why = "the TLS library refuses its settings"};
     else
-        status = load_key(ctx, key_file, ret_why);
+        status = load_files(ctx, files, ret_fault);
     ERR_clear_error();
     if (status != SA_OK) {
         SSL_CTX_free(ctx);
@@ -96,6 +142,16 @@ sa_front_tls_new(const char *cert_file, const char *key_file, const char *alpn, 
     }
     *ret_ctx = ctx;
     return SA_OK;
+}
+
+bool
+sa_front_tls_fingerprint(const SSL *ssl, uint8_t ret_fingerprint[SA_FRONT_FINGERPRINT_LEN])
+{
+    const X509 *certificate = SSL_get0_peer_certificate(ssl);
+    unsigned len = 0;
+
+    return certificate != NULL && X509_digest(certificate, EVP_sha256(), ret_fingerprint, &len) == 1 &&
+           len == SA_FRONT_FINGERPRINT_LEN;
 }
 
 bool

@@ -57,6 +57,7 @@ connection_ready(void *user, int fd, const struct sa_front_peer *facts)
         close(fd);
         return NULL;
     }
+    sa_upstream_peer_here(program->gateway.upstream, peer);
     sa_grpc_add(&program->gateway, fd);
     return sa_peer_take(&peer);
 }
@@ -143,12 +144,13 @@ on_drained(void *user)
 static void
 reload(struct program *program)
 {
-    const char *why;
+    struct sa_front_fault fault;
 
-    if (sa_front_reload(program->front, &why) == SA_OK)
+    if (sa_front_reload(program->front, &fault) == SA_OK)
         sa_log(SA_LOG_INFO, "reloaded: new connections use the files as they are now");
     else
-        sa_log(SA_LOG_ERROR, "not reloaded, what was read before stays: %s", why);
+        sa_log(SA_LOG_ERROR, "not reloaded, what was read before stays: %s: %s",
+               fault.file == NULL ? "TLS" : fault.file, fault.why);
 }
 
 static void
@@ -191,7 +193,22 @@ catch_signals(const sigset_t *signals)
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
-static const char *
+static enum sa_status
+listen_on(struct sa_front *front, const struct sa_gateway_options *options, struct sa_front_fault *ret_fault)
+{
+    struct sa_front_files files = {
+        .cert = options->cert,
+        .key = options->key,
+        .client_ca = options->client_ca,
+        .client_required = options->certificates == NULL || strcmp(options->certificates, "required") == 0,
+    };
+
+    if (options->local != NULL)
+        return sa_front_listen_local(front, options->local, &ret_fault->why);
+    return sa_front_listen_tls(front, options->listen, &files, ret_fault);
+}
+
+static bool
 listen_as_asked(struct program *program)
 {
     const struct sa_gateway_options *options = &program->options;
@@ -204,19 +221,16 @@ listen_as_asked(struct program *program)
         .alpn = "h2",
     };
     struct sa_front_user user = {connection_ready, connection_gone, program};
-    const char *why = "no memory";
-    enum sa_status status = SA_NO_MEMORY;
+    struct sa_front_fault fault = {.why = "no memory"};
+    const char *where = options->local != NULL ? options->local : options->listen;
 
     program->front = sa_front_new(program->gateway.loop, &front, &user);
-    if (program->front != NULL && options->local != NULL)
-        status = sa_front_listen_local(program->front, options->local, &why);
-    else if (program->front != NULL)
-        status = sa_front_listen_tls(program->front, options->listen, options->cert, options->key, &why);
-    if (status != SA_OK)
-        return why;
-    sa_log(SA_LOG_INFO, "serving on %s, at most %u connections",
-           options->local ? options->local : options->listen, front.connections_max);
-    return NULL;
+    if (program->front == NULL || listen_on(program->front, options, &fault) != SA_OK) {
+        sa_log(SA_LOG_ERROR, "not started: %s: %s", fault.file != NULL ? fault.file : where, fault.why);
+        return false;
+    }
+    sa_log(SA_LOG_INFO, "serving on %s, at most %u connections", where, front.connections_max);
+    return true;
 }
 
 /* Everything but the listener. NULL, or why not. */
@@ -281,12 +295,10 @@ main(int argc, char **argv)
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* the library's threads shall not take them */
     why = harden() ? set_up(&program) : strerror(errno);
-    if (why == NULL)
-        why = listen_as_asked(&program);
-    if (why != NULL) {
+    if (why != NULL)
         sa_log(SA_LOG_ERROR, "not started: %s", why);
+    if (why != NULL || !listen_as_asked(&program))
         _exit(1);
-    }
     catch_signals(&signals);
     sa_loop_run(program.gateway.loop);
     tear_down(&program);

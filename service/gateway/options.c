@@ -16,6 +16,8 @@ const char sa_gateway_usage[] =
     "  --listen ADDRESS:PORT    serve gRPC with TLS\n"
     "  --cert FILE              the certificate and its chain, PEM\n"
     "  --key FILE               its private key, PEM, readable by its owner only\n"
+    "  --client-ca FILE         clients must show a certificate of these authorities, PEM\n"
+    "  --client-certificates required|requested  with --client-ca; requested: may (required)\n"
     "  --upstream NAME          the daemon's socket: " SA_GATEWAY_DIR "/NAME.sock\n"
     "  --calls N                calls in flight, 1 to 65536 (1024)\n"
     "  --connections N          open connections, 1 to 16384 (what the descriptor limit carries)\n"
@@ -30,6 +32,8 @@ enum option_id {
     LISTEN,
     CERT,
     KEY,
+    CLIENT_CA,
+    CLIENT_CERTIFICATES,
     UPSTREAM,
     CALLS,
     CONNECTIONS,
@@ -46,6 +50,8 @@ static const struct option table[] = {
     {"listen", required_argument, NULL, LISTEN},
     {"cert", required_argument, NULL, CERT},
     {"key", required_argument, NULL, KEY},
+    {"client-ca", required_argument, NULL, CLIENT_CA},
+    {"client-certificates", required_argument, NULL, CLIENT_CERTIFICATES},
     {"upstream", required_argument, NULL, UPSTREAM},
     {"calls", required_argument, NULL, CALLS},
     {"connections", required_argument, NULL, CONNECTIONS},
@@ -87,6 +93,15 @@ read_upstream(const char *name, char ret_path[SA_GATEWAY_PATH_MAX])
 }
 
 static const char *
+read_certificates(const char *value, struct sa_gateway_options *options)
+{
+    options->certificates = value;
+    return strcmp(value, "required") == 0 || strcmp(value, "requested") == 0
+               ? NULL
+               : "it is `required` or `requested`";
+}
+
+static const char *
 take_option(struct sa_gateway_options *options, int id, const char *value)
 {
     switch (id) {
@@ -102,6 +117,11 @@ take_option(struct sa_gateway_options *options, int id, const char *value)
     case KEY:
         options->key = value;
         return NULL;
+    case CLIENT_CA:
+        options->client_ca = value;
+        return NULL;
+    case CLIENT_CERTIFICATES:
+        return read_certificates(value, options);
     case UPSTREAM:
         return read_upstream(value, options->upstream);
     case CALLS:
@@ -142,6 +162,10 @@ broken_rule(const struct sa_gateway_options *options)
         return "--cert and --key belong to --listen";
     if (options->listen != NULL && (options->cert == NULL || options->key == NULL))
         return "--listen needs --cert and --key: there is no network without TLS";
+    if (options->local != NULL && options->client_ca != NULL)
+        return "--client-ca belongs to --listen";
+    if (options->client_ca == NULL && options->certificates != NULL)
+        return "--client-certificates needs --client-ca";
     return NULL;
 }
 

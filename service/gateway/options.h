@@ -11,6 +11,8 @@ struct sa_gateway_options {
     const char *local;  /* path of the Unix socket; NULL: TLS on `listen` */
     const char *listen; /* "ADDRESS:PORT" */
     const char *cert, *key;
+    const char *client_ca;              /* NULL: clients are asked for no certificate */
+    const char *certificates;           /* "required" or "requested"; NULL: "required" */
     char upstream[SA_GATEWAY_PATH_MAX]; /* the daemon's socket for this gateway */
     unsigned calls;                     /* in flight to the daemon */
     unsigned connections;               /* in all; 0: as many as the descriptor limit carries */

@@ -7,6 +7,8 @@
 
 #include "proto/frame.h"
 
+#define SA_OUTBOX_PASSED_MAX 64u
+
 struct sa_outbox;
 
 /* An empty box that holds at most `size` bytes; NULL for lack of memory. */
@@ -33,6 +35,15 @@ void sa_outbox_clear(struct sa_outbox *box);
  */
 SA_MUST_CHECK enum sa_status sa_outbox_send(struct sa_outbox *box, int fd, struct sa_frame *frame,
                                             const char *name, struct sa_bytes body);
+
+/*
+ * Send a frame that has no body, and with its first byte a descriptor, which stays the caller's.
+ *
+ * Returns as sa_outbox_send; SA_OVERLOADED also where SA_OUTBOX_PASSED_MAX descriptors wait already, or none
+ * is free for a copy.
+ */
+SA_MUST_CHECK enum sa_status sa_outbox_pass(struct sa_outbox *box, int fd, struct sa_frame *frame,
+                                            int descriptor);
 
 /* Send what waits, as far as the socket takes it. Returns SA_OK or SA_CONNECTION. */
 SA_MUST_CHECK enum sa_status sa_outbox_flush(struct sa_outbox *box, int fd);

@@ -18,21 +18,24 @@ struct sa_peer *
 sa_peer_new(const struct sa_front_peer *facts)
 {
     Secauth__V1__PeerFacts message = SECAUTH__V1__PEER_FACTS__INIT;
-    Secauth__V1__PosixId uid = SECAUTH__V1__POSIX_ID__INIT;
     struct sa_peer *peer = calloc(1, sizeof(*peer));
     union {
         const char *in;
         char *out;
     } address = {.in = facts->address};
+    union {
+        const uint8_t *in;
+        uint8_t *out;
+    } fingerprint = {.in =
+                         facts->certificate}; /* protobuf-c packs from them and writes nothing through them */
 
     if (peer == NULL)
         return NULL;
-    if (facts->local) {
-        uid.id = facts->uid;
-        message.uid = &uid;
-        message.pid = facts->pid;
-    } else {
+    peer->descriptor = facts->descriptor;
+    if (!facts->local) {
         message.address = address.out;
+        if (facts->has_certificate)
+            message.certificate = (ProtobufCBinaryData){sizeof(facts->certificate), fingerprint.out};
     }
     atomic_init(&peer->refs, 1);
     do

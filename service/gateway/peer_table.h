@@ -10,13 +10,14 @@
 
 #include "service/gateway/front.h"
 
-#define SA_PEER_FACTS_MAX 64u
+#define SA_PEER_FACTS_MAX 96u
 
 struct sa_peer {
     atomic_uint refs;
     uint32_t number;  /* never 0, never used again before 2^32 connections have passed */
     size_t facts_len; /* secauth.v1.PeerFacts, packed */
     uint8_t facts[SA_PEER_FACTS_MAX];
+    int descriptor; /* passed in place of facts: the front's, open until the peer is gone; -1 for none */
     /* The upstream's, under its lock. */
     uint64_t announced; /* the upstream connection that knows of it; 0: none */
     bool gone;          /* its connection is over: nobody would read a reply */

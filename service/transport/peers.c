@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
+#include "passed.h"
 #include "secauth/v1/peer.pb-c.h"
+#include "service/auth/leader.h"
 
 #define CHAINS          1024u
 #define FACTS_ARENA_MAX (16u * 1024u)
@@ -11,9 +13,10 @@
 struct peer {
     struct peer *next;
     uint32_t number;
-    bool has_uid;
+    bool has_uid; /* of a local gateway; the kernel's word */
     uint32_t uid;
     uint32_t pid;
+    uint64_t pid_start;
     char address[INET6_ADDRSTRLEN];
     bool has_certificate;
     uint8_t certificate[SA_SHA256_LEN];
@@ -21,16 +24,19 @@ struct peer {
 
 struct sa_peers {
     bool network;
+    uint32_t overflow_uid;
     unsigned count;
     struct peer *chains[CHAINS];
 };
 
 struct sa_peers *
-sa_peers_new(bool network)
+sa_peers_new(bool network, uint32_t overflow_uid)
 {
     struct sa_peers *peers = calloc(1, sizeof(*peers));
-    if (peers != NULL)
-        peers->network = network;
+    if (peers == NULL)
+        return NULL;
+    peers->network = network;
+    peers->overflow_uid = overflow_uid;
     return peers;
 }
 
@@ -69,20 +75,41 @@ take_certificate(const ProtobufCBinaryData *fingerprint, struct peer *ret_peer)
     return ret_peer->has_certificate || fingerprint->len == 0;
 }
 
+/* What a network gateway says. */
 static enum sa_status
-take_facts(const struct sa_peers *peers, const Secauth__V1__PeerFacts *facts, struct peer *ret_peer)
+read_facts(struct sa_bytes body, struct peer *ret_peer)
 {
-    if (peers->network) {
-        if (facts->uid != NULL || facts->pid != 0 || !take_address(facts->address, ret_peer->address) ||
-            !take_certificate(&facts->certificate, ret_peer))
-            return SA_MALFORMED;
-        return SA_OK;
-    }
-    if (facts->uid == NULL || facts->address[0] != '\0' || facts->certificate.len != 0)
+    SA_OWN(sa_arena) arena = sa_arena_new(FACTS_ARENA_MAX);
+    ProtobufCMessage *message;
+    struct sa_problem problem;
+
+    if (arena == NULL)
+        return SA_NO_MEMORY;
+    enum sa_status status =
+        sa_decode(&secauth__v1__peer_facts__descriptor, body, SA_DECODE_REQUEST, arena, &message, &problem);
+    if (status == SA_NO_MEMORY)
+        return SA_NO_MEMORY;
+    const Secauth__V1__PeerFacts *facts = (const Secauth__V1__PeerFacts *)message;
+    if (status != SA_OK || !take_address(facts->address, ret_peer->address) ||
+        !take_certificate(&facts->certificate, ret_peer))
         return SA_MALFORMED;
-    ret_peer->has_uid = facts->uid->id != 0;
-    ret_peer->uid = facts->uid->id;
-    ret_peer->pid = facts->pid;
+    return SA_OK;
+}
+
+/* What the kernel says of the descriptor that a local gateway passes; its own word is not asked for. */
+static enum sa_status
+ask_kernel(const struct sa_peers *peers, struct sa_bytes body, int descriptor, struct peer *ret_peer)
+{
+    struct sa_passed_peer peer;
+
+    if (body.len > 0 || descriptor < 0)
+        return SA_MALFORMED;
+    if (sa_passed_identify(descriptor, &peer) != SA_OK || peer.uid == peers->overflow_uid)
+        return SA_PERMISSION_DENIED;
+    ret_peer->has_uid = peer.uid != 0;
+    ret_peer->uid = peer.uid;
+    ret_peer->pid = peer.pid;
+    ret_peer->pid_start = sa_process_of_peer(descriptor, peer.pid);
     return SA_OK;
 }
 
@@ -96,14 +123,19 @@ find(const struct sa_peers *peers, uint32_t number)
     return (struct peer **)(uintptr_t)slot;
 }
 
-static enum sa_status
-put_facts(struct sa_peers *peers, uint32_t number, const Secauth__V1__PeerFacts *facts)
+enum sa_status
+sa_peers_put(struct sa_peers *peers, uint32_t number, struct sa_bytes body, int descriptor)
 {
     struct peer told = {.number = number};
-    struct peer **slot = find(peers, number);
+    enum sa_status status =
+        peers->network ? read_facts(body, &told) : ask_kernel(peers, body, descriptor, &told);
+    struct peer **slot;
 
-    if (take_facts(peers, facts, &told) != SA_OK)
-        return SA_MALFORMED;
+    if (status != SA_OK) {
+        sa_peers_remove(peers, number); /* a number that is told anew is never who it was before */
+        return status;
+    }
+    slot = find(peers, number);
     if (*slot == NULL) {
         if (peers->count == SA_PEERS_MAX)
             return SA_OVERLOADED;
@@ -115,22 +147,6 @@ put_facts(struct sa_peers *peers, uint32_t number, const Secauth__V1__PeerFacts 
     told.next = (*slot)->next;
     **slot = told;
     return SA_OK;
-}
-
-enum sa_status
-sa_peers_put(struct sa_peers *peers, uint32_t number, struct sa_bytes body)
-{
-    SA_OWN(sa_arena) arena = sa_arena_new(FACTS_ARENA_MAX);
-    ProtobufCMessage *facts;
-    struct sa_problem problem;
-
-    if (arena == NULL)
-        return SA_NO_MEMORY;
-    enum sa_status status =
-        sa_decode(&secauth__v1__peer_facts__descriptor, body, SA_DECODE_REQUEST, arena, &facts, &problem);
-    if (status != SA_OK)
-        return status == SA_NO_MEMORY ? SA_NO_MEMORY : SA_MALFORMED;
-    return put_facts(peers, number, (const Secauth__V1__PeerFacts *)facts);
 }
 
 void
@@ -156,6 +172,7 @@ sa_peers_fill(const struct sa_peers *peers, uint32_t number, struct sa_caller *c
     caller->has_uid = peer->has_uid;
     caller->uid = peer->uid;
     caller->pid = peer->pid;
+    caller->pid_start = peer->pid_start;
     memcpy(caller->address, peer->address, sizeof(peer->address));
     caller->has_certificate = peer->has_certificate;
     memcpy(caller->certificate, peer->certificate, sizeof(peer->certificate));

@@ -163,9 +163,9 @@ sa_doors_number(struct sa_doors *doors, struct sa_store *store)
 
     for (unsigned i = 0; i < doors->count; i++) {
         struct sa_door_options *door = &doors->door[i];
-        enum sa_status status = door->gateway[0] == '\0' ? SA_OK
-                                                         : sa_store_gateway_number(store, door->gateway,
-                                                                                   &door->gateway_number);
+        enum sa_status status = door->gateway[0] == '\0'
+                                    ? SA_OK
+                                    : sa_store_gateway_number(store, door->gateway, &door->gateway_number);
         if (status == SA_OK) {
             doors->door[kept++] = *door;
             continue;

@@ -12,6 +12,8 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../contract"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from passed import Caller  # noqa: E402
 from protocol_client import *  # noqa: E402,F403
 from secauth.v1 import peer_pb2  # noqa: E402
 
@@ -282,11 +284,12 @@ def doors():
     user = Connection(USER, ALICE)
     user.paced = True  # a connection has a ceiling of 1,000 calls a second
     yield "user", user, 0
-    for name, path, facts in (("local", LOCAL, peer_pb2.PeerFacts(uid={"id": ALICE}, pid=1)),
-                              ("network", NETWORK, peer_pb2.PeerFacts(address="203.0.113.5"))):
-        c = Connection(path)
-        c.send(frame(kind=PEER, call=0, peer=7, body=facts.SerializeToString()))
-        yield name, c, 7
+    alice, local = Caller(ALICE), Connection(LOCAL)
+    alice.tell(local.socket, frame(kind=PEER, call=0, peer=7))
+    yield "local", local, 7
+    network = Connection(NETWORK)
+    network.send(frame(kind=PEER, call=0, peer=7, body=peer_pb2.PeerFacts(address="203.0.113.5").SerializeToString()))
+    yield "network", network, 7
 
 
 def answers(c, name, bodies, peer):

@@ -9,8 +9,12 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
+from passed import Caller  # noqa: E402
 
 HEADER = struct.Struct(">IBBHIIIHHQ")
 ROOT, USER = "/run/secauth/root/root.sock", "/run/secauth/user.sock"
@@ -53,13 +57,19 @@ def varint(number):
     return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varint(number >> 7)
 
 
-def facts(uid=None, pid=0, address="", certificate=b""):
+def facts(address="", certificate=b"", more=b""):
     """PeerFacts."""
-    posix_id = b"" if not uid else b"\x08" + varint(uid)
-    return ((b"" if uid is None else b"\x0a" + varint(len(posix_id)) + posix_id) +
-            (b"\x10" + varint(pid) if pid else b"") +
-            (b"\x1a" + varint(len(address)) + address.encode() if address else b"") +
+    return (more + (b"\x1a" + varint(len(address)) + address.encode() if address else b"") +
             (b"\x22" + varint(len(certificate)) + certificate if certificate else b""))
+
+
+def tell(gateway, caller, number=1, body=b"", descriptors=1):
+    """A PEER frame of a local gateway."""
+    frame = control(PEER, peer=number, body=body)
+    if descriptors:
+        caller.tell(gateway, frame, descriptors)
+    else:
+        gateway.sendall(frame)
 
 
 def read(connection, length):
@@ -200,37 +210,73 @@ def a_flood_on_the_user_socket_leaves_root_served():
 
 
 def a_gateway_is_believed_about_bytes_only():
-    lies = [(LOCAL, facts(address="192.0.2.1")), (LOCAL, facts()), (LOCAL, facts(uid=ALICE, address="192.0.2.1")),
-            (NETWORK, facts(uid=ALICE)), (NETWORK, facts()), (NETWORK, facts(pid=7, address="192.0.2.1")),
-            (LOCAL, facts(uid=ALICE, certificate=32 * b"c")), (NETWORK, facts(certificate=32 * b"c")),
-            (NETWORK, facts(address="192.0.2.1", certificate=31 * b"c")),
-            (NETWORK, facts(address="192.0.2.1", certificate=33 * b"c")),
-            (NETWORK, facts(address="192.0.2.1:443")), (NETWORK, facts(address="example")), (NETWORK, b"\x0a")]
-    for path, told in lies:
-        with connect(path) as gateway:
+    uid, pid = b"\x0a\x03\x08\xd1\x0f", b"\x10\x07"  # what local gateways once said
+    lies = [facts(), facts(certificate=32 * b"c"), facts("192.0.2.1", 31 * b"c"), facts("192.0.2.1", 33 * b"c"),
+            facts("192.0.2.1:443"), facts("example"), b"\x0a"]
+    for told in lies:
+        with connect(NETWORK) as gateway:
             gateway.sendall(control(PEER, peer=1, body=told) + request(KEYS, peer=1))
-            assert is_over(gateway), (path, told)
+            assert is_over(gateway), told
+    alice = Caller(ALICE)
+    for body, descriptors in (b"", 0), (b"", 2), (b"", 9), (uid, 1), (uid + pid, 0), (facts("192.0.2.1"), 1):
+        with connect(LOCAL) as gateway:
+            tell(gateway, alice, body=body, descriptors=descriptors)
+            assert is_over(gateway), (body, descriptors)
+    with connect(LOCAL) as gateway:  # one with a frame that is no PEER
+        socket.send_fds(gateway, [request(KEYS)], [alice.end.fileno()])
+        assert is_over(gateway) or is_over(gateway), "it may be answered first"
+    for path in USER, NETWORK:  # elsewhere none arrives, and nothing comes of it
+        with connect(path, ALICE if path == USER else 0) as connection:
+            socket.send_fds(connection, [request(KEYS)], 5 * [alice.end.fileno()])
+            assert reply(connection)[1] == OK
 
 
 def a_gateway_speaks_for_the_peers_that_it_told():
-    for path, told in ((LOCAL, facts(uid=ALICE, pid=1)), (NETWORK, facts(address="2001:db8::1")),
-                       (NETWORK, facts(address="192.0.2.1", certificate=32 * b"c"))):
+    alice = Caller(ALICE)
+    for path, told in (LOCAL, None), (NETWORK, facts("2001:db8::1")), (NETWORK, facts("192.0.2.1", 32 * b"c")):
         with connect(path) as gateway:
+            def say():
+                tell(gateway, alice, 7, told or b"", 1 if told is None else 0)
+
             assert ask(gateway, KEYS) == OK, "for itself it has the keys"
             assert ask(gateway, ISSUE) == PERMISSION_DENIED, "and nothing else"
             assert ask(gateway, KEYS, peer=7) == PERMISSION_DENIED, "a peer that was never told has no rights"
-            gateway.sendall(control(PEER, peer=7, body=told))
+            say()
             assert ask(gateway, KEYS, peer=7) == OK
             assert ask(gateway, ISSUE, peer=7) not in (OK, PERMISSION_DENIED)
             for name in STATUS, USERS:
                 assert ask(gateway, name, peer=7) == PERMISSION_DENIED, name
-            gateway.sendall(control(PEER, peer=7, body=told) + control(PEER_GONE, peer=7) + control(PEER_GONE, peer=9))
+            say()
+            gateway.sendall(control(PEER_GONE, peer=7) + control(PEER_GONE, peer=9))
             assert ask(gateway, KEYS, peer=7) == PERMISSION_DENIED, "one that is gone neither"
 
 
-def through_a_gateway_nobody_is_root():
+def a_gateway_acts_for_nobody_who_is_not_connected():
+    """Descriptors that name somebody who has not connected to it: whoever listens elsewhere, and who has left."""
+    alice = Caller(ALICE)
     with connect(LOCAL) as gateway:
-        gateway.sendall(control(PEER, peer=1, body=facts(uid=0, pid=1)))
+        alice.client.close()
+        tell(gateway, alice)
+        assert ask(gateway, KEYS, peer=1) == PERMISSION_DENIED, "alice has hung up"
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{folder}/alices")
+            os.seteuid(ALICE)
+            listener.listen(1)  # the kernel names her to whoever connects
+            os.seteuid(0)
+            for path in USER, f"{folder}/alices":
+                with connect(path) as towards:
+                    socket.send_fds(gateway, [control(PEER, peer=1)], [towards.fileno()])
+                    assert ask(gateway, KEYS, peer=1) == PERMISSION_DENIED, path
+        with open("/dev/null") as null:
+            socket.send_fds(gateway, [control(PEER, peer=1)], [null.fileno()])
+        assert ask(gateway, KEYS, peer=1) == PERMISSION_DENIED
+        assert ask(gateway, KEYS) == OK, "it is told, and goes on"
+
+
+def through_a_gateway_nobody_is_root():
+    nobody = Caller(0)
+    with connect(LOCAL) as gateway:
+        tell(gateway, nobody)
         assert ask(gateway, KEYS, peer=1) == OK
         session = b"\x0a\x16" + b"a" * 22 + b"\x12\x06\x0a\x04demo"
         status = ask(gateway, ATTESTED, session, peer=1)
@@ -238,20 +284,24 @@ def through_a_gateway_nobody_is_root():
         assert ask(gateway, USERS, peer=1) == PERMISSION_DENIED
 
 
-def a_gateways_peers_are_bounded():
+def a_gateways_peers_are_bounded(daemon):
+    """Their number, and no descriptor of theirs is kept."""
+    alice, before = Caller(ALICE), len(os.listdir(f"/proc/{daemon}/fd"))
     with connect(LOCAL) as gateway:
         for number in range(1, 16386):
-            gateway.sendall(control(PEER, peer=number, body=facts(uid=ALICE)))
+            tell(gateway, alice, number)
         assert ask(gateway, KEYS, peer=16384) == OK
         assert ask(gateway, KEYS, peer=16385) == PERMISSION_DENIED, "one too many stays unknown"
-        gateway.sendall(control(PEER_GONE, peer=1) + control(PEER, peer=16385, body=facts(uid=ALICE)))
+        gateway.sendall(control(PEER_GONE, peer=1))
+        tell(gateway, alice, 16385)
         assert ask(gateway, KEYS, peer=16385) == OK, "until there is room"
+        assert len(os.listdir(f"/proc/{daemon}/fd")) <= before + 2
 
 
 def many_calls_are_open_at_once():
     count = 3000
     with connect(NETWORK) as gateway:
-        gateway.sendall(control(PEER, peer=1, body=facts(address="192.0.2.1")))
+        gateway.sendall(control(PEER, peer=1, body=facts("192.0.2.1")))
         sender = threading.Thread(target=lambda: [gateway.sendall(request(KEYS, call=n, peer=1)) for n in range(count)])
         sender.start()
         assert {reply(gateway)[0] for _ in range(count)} == set(range(count))

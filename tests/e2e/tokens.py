@@ -44,7 +44,7 @@ class Gateway(Daemon):
 
     def __init__(self):
         super().__init__(LOCAL_GATEWAY)
-        self.tell(1, uid={"id": ALICE}, pid=os.getpid())
+        self.tell(1, uid=ALICE)
 
     def login(self, client, audience="demo", scope="", password=PASSWORD):
         return self.call("Authn/BeginAuthentication", user=b"alice", password=password, client=client,

@@ -127,7 +127,7 @@ def _(host):
         must(host.root.call("Client/CreateClient", client={"client_id": f"{app}{uid}", "kind": 2, "login": True,
                                                            "audiences": [{"audience": "demo", "scopes": ["read"]}]}))
     with Caller("/run/secauth/gateway/local.sock") as gateway:
-        gateway.tell(1, uid={"id": uid}, pid=os.getpid())
+        gateway.tell(1, uid=uid)
 
         def login(app, password):
             return gateway.call("Authn/BeginAuthentication", user=alice.encode(), password=password,

@@ -6,7 +6,7 @@ fake_daemon.py SOCKET
 secauth.v1.Fake/NAME:
   Echo      the request
   Millis    the frame's millis, as text
-  Peer      the PeerFacts of the peer that asks
+  Peer      the PeerFacts of the peer that asks; of a local gateway's JSON: pid and uid at the descriptor's other end
   Seen      JSON: how many of each kind of frame this connection has brought, and the peers that are known now
   Late      the request, after 0.6 s
   Hang      nothing
@@ -23,6 +23,7 @@ import asyncio
 import collections
 import json
 import os
+import socket
 import struct
 import sys
 
@@ -62,16 +63,56 @@ def broken(why):
     os._exit(3)
 
 
+def who(descriptor):
+    """The other end of a connection that was passed."""
+    with socket.socket(fileno=descriptor) as connection:
+        pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return json.dumps({"pid": pid, "uid": uid}).encode()
+
+
 class Connection:
-    def __init__(self, reader, writer):
-        self.reader, self.writer = reader, writer
+    def __init__(self, connection):
+        self.connection, self.waiting, self.rest, self.passed = connection, bytearray(), b"", []
         self.peers, self.seen, self.open, self.swap = {}, collections.Counter(), set(), None
 
     def reply(self, call, number, body=b"", millis=0, version=1):
         if call not in self.open:
             return
         self.open.discard(call)
-        self.writer.write(HEADER.pack(28 + len(body), version, REPLY, number, call, millis, 0, 0, 0, 7) + body)
+        self.waiting += HEADER.pack(28 + len(body), version, REPLY, number, call, millis, 0, 0, 0, 7) + body
+        self.flush()
+
+    def flush(self):
+        """Send what the gateway takes; the rest when it takes more."""
+        loop = asyncio.get_running_loop()
+        try:
+            del self.waiting[:self.connection.send(self.waiting)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.waiting.clear()
+        if self.waiting:
+            loop.add_writer(self.connection, self.flush)
+        else:
+            loop.remove_writer(self.connection)
+
+    async def read(self, length):
+        """The next bytes; descriptors that come with them are kept."""
+        loop = asyncio.get_running_loop()
+        while len(self.rest) < length:
+            try:
+                more, descriptors, *_ = socket.recv_fds(self.connection, 65536, 8)
+            except BlockingIOError:
+                readable = loop.create_future()
+                loop.add_reader(self.connection, lambda: readable.done() or readable.set_result(None))
+                await readable
+                loop.remove_reader(self.connection)
+                continue
+            if not more:
+                raise EOFError
+            self.rest, self.passed = self.rest + more, self.passed + descriptors
+        taken, self.rest = self.rest[:length], self.rest[length:]
+        return taken
 
     def request(self, call, peer, millis, name, body):
         if call in self.open:
@@ -110,12 +151,12 @@ class Connection:
         elif method == "Broken":
             self.reply(call, OK, b"", version=2)
         elif method == "Leave":
-            self.writer.close()
+            self.connection.shutdown(socket.SHUT_RDWR)
         else:
             self.reply(call, UNIMPLEMENTED, status(12, b"no such method", b"UNIMPLEMENTED"))
 
     async def frame(self):
-        header = await self.reader.readexactly(HEADER.size)
+        header = await self.read(HEADER.size)
         length, version, kind, number, call, millis, peer, name_len, flags, request_id = HEADER.unpack(header)
         body_len = length - 28 - name_len
         if version != 1 or kind not in KINDS or number or flags or request_id or not 0 <= body_len <= 65536:
@@ -124,34 +165,45 @@ class Connection:
             broken(header.hex())
         if kind in (PEER, PEER_GONE) and (call or millis or not peer) or kind in (CANCEL, PEER_GONE) and body_len:
             broken(header.hex())
-        name = (await self.reader.readexactly(name_len)).decode()
-        body = await self.reader.readexactly(body_len)
+        name = (await self.read(name_len)).decode()
+        body = await self.read(body_len)
         self.seen[KINDS[kind]] += 1
         if kind == REQUEST:
             self.request(call, peer, millis, name, body)
         elif kind == CANCEL:
             self.open.discard(call)
         elif kind == PEER:
-            self.peers[peer] = body
+            if bool(body) == bool(self.passed):
+                broken(f"peer {peer} with {len(self.passed)} descriptors and {len(body)} bytes")
+            self.peers[peer] = body or who(self.passed.pop(0))
         elif self.peers.pop(peer, None) is None:
             broken(f"PEER_GONE for {peer}, which is not known")
+        if len(self.passed) > 2:
+            broken("descriptors without their PEER")
 
     async def serve(self):
         try:
             while True:
                 await self.frame()
-                await self.writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.writer.close()
+        except (EOFError, OSError):
+            asyncio.get_running_loop().remove_writer(self.connection)
+            self.connection.close()
 
 
 async def main(path):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     if os.path.exists(path):
         os.unlink(path)
-    server = await asyncio.start_unix_server(lambda r, w: Connection(r, w).serve(), path)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
     os.chmod(path, 0o666)
-    await server.serve_forever()
+    listener.listen(100)
+    listener.setblocking(False)
+    tasks = set()
+    while True:
+        connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+        connection.setblocking(False)
+        tasks.add(asyncio.create_task(Connection(connection).serve()))
 
 
 asyncio.run(main(sys.argv[1]))

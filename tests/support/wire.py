@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 
+from passed import Caller
+
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 ROOT_SOCKET, USER_SOCKET = "/run/secauth/root/root.sock", "/run/secauth/user.sock"
 HEADER = struct.Struct(">IBBHIIIHHQ")
@@ -69,10 +71,15 @@ class Daemon:
         self.socket.sendall(header + name + body)
         return MESSAGES[rpc + "Response"]
 
-    def tell(self, peer, **facts):
-        """On a gateway's socket: from now on the calls are this peer's."""
+    def tell(self, peer, uid=None, **facts):
+        """On a gateway's socket: from now on the calls are this peer's. `uid`: of a local gateway, this process's."""
         body, self.peer = MESSAGES["PeerFacts"](**facts).SerializeToString(), peer
-        self.socket.sendall(HEADER.pack(28 + len(body), 1, 6, 0, 0, 0, peer, 0, 0, 0) + body)
+        frame = HEADER.pack(28 + len(body), 1, 6, 0, 0, 0, peer, 0, 0, 0) + body
+        if uid is None:
+            self.socket.sendall(frame)
+        else:
+            self.caller = Caller(uid)
+            self.caller.tell(self.socket, frame)
 
     def read(self, length):
         data = b""

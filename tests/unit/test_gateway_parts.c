@@ -49,6 +49,13 @@ a_command_line_that_names_no_door_or_two_is_refused(void **state)
     assert_int_equal(read_options(&options, "--upstream x --listen 127.0.0.1:1"), SA_INVALID_ARGUMENT);
     assert_int_equal(read_options(&options, "--upstream x --local /x --cert c"), SA_INVALID_ARGUMENT);
     assert_int_equal(read_options(&options, "--upstream x --local /x more"), SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--upstream x --local /x --client-ca c"), SA_INVALID_ARGUMENT);
+    assert_int_equal(
+        read_options(&options, "--upstream x --listen :1 --cert c --key k --client-certificates requested"),
+        SA_INVALID_ARGUMENT);
+    assert_int_equal(read_options(&options, "--upstream x --listen :1 --cert c --key k --client-ca a "
+                                            "--client-certificates off"),
+                     SA_INVALID_ARGUMENT);
 }
 
 static void
@@ -103,7 +110,7 @@ static void
 a_peer_is_found_by_its_descriptor_alone(void **state)
 {
     SA_OWN(sa_peer_table) peers = sa_peer_table_new(16);
-    struct sa_front_peer facts = {.local = false, .address = "192.0.2.1"};
+    struct sa_front_peer facts = {.descriptor = -1, .address = "192.0.2.1"};
     SA_OWN(sa_peer) first = sa_peer_new(&facts);
     SA_OWN(sa_peer) second = sa_peer_new(&facts);
     static const char *const wrong[] = {"",
@@ -132,30 +139,33 @@ a_peer_is_found_by_its_descriptor_alone(void **state)
 }
 
 static void
-facts_about_uid_0_are_not_the_absence_of_facts(void **state)
+a_local_gateway_states_nothing_and_has_a_descriptor_to_pass(void **state)
 {
-    struct sa_front_peer facts = {.local = true, .uid = 0, .pid = 77};
+    struct sa_front_peer facts = {.local = true, .descriptor = 7};
+    SA_OWN(sa_peer) peer = sa_peer_new(&facts);
+
+    (void)state;
+    assert_int_equal(peer->facts_len, 0);
+    assert_int_equal(peer->descriptor, 7);
+}
+
+static void
+the_longest_address_and_a_fingerprint_fit_into_the_facts(void **state)
+{
+    struct sa_front_peer facts = {.descriptor = -1,
+                                  .address = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",
+                                  .has_certificate = true,
+                                  .certificate = {0xab}};
     SA_OWN(sa_peer) peer = sa_peer_new(&facts);
     Secauth__V1__PeerFacts *told = secauth__v1__peer_facts__unpack(NULL, peer->facts_len, peer->facts);
 
     (void)state;
-    assert_non_null(told);
-    assert_non_null(told->uid);
-    assert_int_equal(told->uid->id, 0);
-    assert_int_equal(told->pid, 77);
-    assert_string_equal(told->address, "");
-    secauth__v1__peer_facts__free_unpacked(told, NULL);
-}
-
-static void
-the_longest_address_fits_into_the_facts(void **state)
-{
-    struct sa_front_peer facts = {.local = false, .address = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"};
-    SA_OWN(sa_peer) peer = sa_peer_new(&facts);
-
-    (void)state;
     assert_int_equal(strlen(facts.address), SA_FRONT_ADDRESS_MAX - 1);
     assert_true(peer->facts_len <= SA_PEER_FACTS_MAX);
+    assert_string_equal(told->address, facts.address);
+    assert_int_equal(told->certificate.len, 32);
+    assert_memory_equal(told->certificate.data, facts.certificate, 32);
+    secauth__v1__peer_facts__free_unpacked(told, NULL);
 }
 
 static void
@@ -212,8 +222,8 @@ main(void)
         cmocka_unit_test(a_number_is_in_its_range_or_refused),
         cmocka_unit_test(only_names_that_a_frame_can_carry_are_legal),
         cmocka_unit_test(a_peer_is_found_by_its_descriptor_alone),
-        cmocka_unit_test(facts_about_uid_0_are_not_the_absence_of_facts),
-        cmocka_unit_test(the_longest_address_fits_into_the_facts),
+        cmocka_unit_test(a_local_gateway_states_nothing_and_has_a_descriptor_to_pass),
+        cmocka_unit_test(the_longest_address_and_a_fingerprint_fit_into_the_facts),
         cmocka_unit_test(an_error_of_the_gateway_reads_like_one_of_the_daemon),
         cmocka_unit_test(every_listed_service_is_described),
     };
