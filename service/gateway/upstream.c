@@ -56,15 +56,27 @@ send_frame(struct sa_upstream *upstream, struct sa_frame *frame, const char *nam
         sa_loop_change(upstream->loop, &upstream->source, EPOLLIN | EPOLLOUT);
 }
 
-static void
+/* Tell of a peer that the daemon does not know: who it is, or the descriptor from which the daemon sees that. */
+static enum sa_status
 announce(struct sa_upstream *upstream, struct sa_peer *peer)
 {
     struct sa_frame frame = {.kind = SA_FRAME_PEER, .peer = peer->number};
+    bool waited = sa_outbox_waiting(upstream->outbox);
+    enum sa_status status = SA_OK;
 
     if (peer->announced == upstream->epoch)
-        return;
-    peer->announced = upstream->epoch;
-    send_frame(upstream, &frame, "", sa_bytes(peer->facts, peer->facts_len));
+        return SA_OK;
+    if (peer->descriptor < 0)
+        send_frame(upstream, &frame, "", sa_bytes(peer->facts, peer->facts_len));
+    else
+        status = sa_outbox_pass(upstream->outbox, upstream->source.fd, &frame, peer->descriptor);
+    if (status == SA_CONNECTION)
+        (void)shutdown(upstream->source.fd, SHUT_RDWR);
+    else if (status == SA_OK && !waited && sa_outbox_waiting(upstream->outbox))
+        sa_loop_change(upstream->loop, &upstream->source, EPOLLIN | EPOLLOUT);
+    if (status == SA_OK)
+        peer->announced = upstream->epoch;
+    return status;
 }
 
 /* --- the connection, on the loop's thread --- */
@@ -135,27 +147,6 @@ deliver(struct sa_upstream *upstream, const struct sa_frame *frame, const uint8_
     call.on_reply(call.user, &reply);
 }
 
-static void
-deliver_item(struct sa_upstream *upstream, const struct sa_frame *frame, const uint8_t *body)
-{
-    struct sa_inflight_call call;
-
-    pthread_mutex_lock(&upstream->lock);
-    struct sa_inflight_call *open = sa_inflight_stay(upstream->inflight, frame->call);
-    bool wanted = open != NULL && open->on_item != NULL;
-    if (wanted) {
-        call = *open;
-        call.hold(call.user);
-    }
-    pthread_mutex_unlock(&upstream->lock);
-    if (!wanted)
-        return; /* given up before */
-    uint8_t *copy = malloc(frame->body_len + 1u);
-    if (copy != NULL)
-        memcpy(copy, body, frame->body_len);
-    call.on_item(call.user, copy, frame->body_len);
-}
-
 /* Deliver the whole frames of the inbox. Returns the rule that the daemon broke, or NULL. */
 static const char *
 take_frames(struct sa_upstream *upstream)
@@ -168,12 +159,11 @@ take_frames(struct sa_upstream *upstream)
         struct sa_frame frame;
         if (sa_frame_decode(start, SA_FRAME_READER_CALLER, &frame, &rule) != SA_OK)
             return rule;
+        if (frame.kind != SA_FRAME_REPLY)
+            return "a stream, where none was asked for";
         if (upstream->inbox_len - at < SA_FRAME_HEADER_LEN + frame.body_len)
             break;
-        if (frame.kind == SA_FRAME_ITEM)
-            deliver_item(upstream, &frame, start + SA_FRAME_HEADER_LEN);
-        else
-            deliver(upstream, &frame, start + SA_FRAME_HEADER_LEN);
+        deliver(upstream, &frame, start + SA_FRAME_HEADER_LEN);
         at += SA_FRAME_HEADER_LEN + frame.body_len;
     }
     upstream->inbox_len -= at;
@@ -324,14 +314,13 @@ sa_upstream_start(struct sa_upstream *upstream, const struct sa_upstream_request
     else if (sa_inflight_full(upstream->inflight) ||
              sa_outbox_room(upstream->outbox) < CONTROL_ROOM + SA_FRAME_HEADER_LEN + SA_FRAME_REQUEST_MAX)
         status = SA_OVERLOADED;
+    else
+        status = announce(upstream, request->peer);
     if (status == SA_OK) {
         struct sa_inflight_call call = {.until_ms = sa_loop_now_ms() + request->millis,
                                         .on_reply = request->on_reply,
-                                        .on_item = request->on_item,
-                                        .hold = request->hold,
                                         .user = request->user};
         frame.call = *ret_call = sa_inflight_add(upstream->inflight, call);
-        announce(upstream, request->peer);
         send_frame(upstream, &frame, request->name, request->body);
     }
     pthread_mutex_unlock(&upstream->lock);
@@ -351,6 +340,15 @@ sa_upstream_cancel(struct sa_upstream *upstream, uint32_t call)
         send_frame(upstream, &frame, "", sa_bytes(NULL, 0));
     pthread_mutex_unlock(&upstream->lock);
     return open;
+}
+
+void
+sa_upstream_peer_here(struct sa_upstream *upstream, struct sa_peer *peer)
+{
+    pthread_mutex_lock(&upstream->lock);
+    if (upstream->source.fd >= 0)
+        (void)announce(upstream, peer); /* else with its first call */
+    pthread_mutex_unlock(&upstream->lock);
 }
 
 void
