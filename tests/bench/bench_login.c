@@ -1,16 +1,27 @@
 /*
  * A login through the module against the hash alone, in turns.
- *     bench_login CONFDIR USER ROUNDS KIB PASSES                      stdin: the password
+ *
+ *     bench_login CONFDIR USER ROUNDS KIB PASSES DAEMON               stdin: the password
+ *
  * Prints what the module adds in milliseconds, the hash in milliseconds, and hash / login. What it adds is
- * the median of the differences within a turn: the hash itself drifts by more than that from one second to
- * the next. "least=" is the difference of the quickest of each, which other load on the machine disturbs
- * least. CONFDIR holds a PAM service `bench`. bench_login CONFDIR USER ROUNDS KIB PASSES WORKERS SECONDS the
- * same, as many at once as the daemon can Prints logins a second, hashes a second by WORKERS threads (as many
- * as the daemon has), and their ratio; each is measured for SECONDS in a turn.
+ * the median of the differences within a turn, for the hash itself drifts from one second to the next; and as
+ * two hashes in a row differ by more than all the rest takes, "spread=" is where that median lies with 95%.
+ * The same in two parts: "rest=" is what the login took beside the daemon's thread that hashed, "hash=" is
+ * how long that was on a processor, or waited for one, less the hash alone. CONFDIR holds a PAM service
+ * `bench`.
+ *
+ *     bench_login CONFDIR USER ROUNDS KIB PASSES DAEMON WORKERS SECONDS
+ *
+ * The same, as many at once as the daemon can. Prints logins a second, hashes a second by WORKERS threads (as
+ * many as the daemon has), and their ratio; each is measured for SECONDS in a turn.
  */
+#include <dirent.h>
+#include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
 #include <security/pam_appl.h>
 #include <sodium.h>
+#include <unistd.h>
 
 #include "tests/bench/bench.h"
 
@@ -66,26 +77,94 @@ hash(void)
         give_up("no memory for a hash");
 }
 
-/* One after the other, in turns. */
-static void
-measure_added(const char *confdir, const char *user, size_t rounds)
-{
-    static double added_ms[ROUNDS_MAX], hashes_ms[ROUNDS_MAX];
-    double least_ms = 1e9;
+/* ---- one after the other ---- */
 
+/* The daemon's threads: how long each was on a processor or waited for one, by the scheduler. */
+struct threads {
+    size_t count;
+    int files[THREADS_MAX];
+    double busy_ms[THREADS_MAX];
+};
+
+static void
+threads_open(pid_t daemon, struct threads *ret_threads)
+{
+    char path[64];
+    struct dirent *entry;
+
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)daemon);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        give_up("there is no process %d", (int)daemon);
+    ret_threads->count = 0;
+    while ((entry = readdir(folder)) != NULL && ret_threads->count < THREADS_MAX) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)daemon, atoi(entry->d_name));
+        int file = open(path, O_RDONLY);
+        if (file < 0)
+            give_up("%s cannot be read", path);
+        ret_threads->files[ret_threads->count++] = file;
+    }
+    closedir(folder);
+}
+
+/* How long the busiest of them was that since the last look: in a login, that is the one that hashed. */
+static double
+threads_look(struct threads *threads)
+{
+    double most_ms = 0;
+
+    for (size_t i = 0; i < threads->count; i++) {
+        char text[96];
+        ssize_t len = pread(threads->files[i], text, sizeof(text) - 1, 0);
+        if (len <= 0)
+            give_up("a thread of the daemon is gone");
+        text[len] = '\0';
+        char *end;
+        double busy_ms = strtod(text, &end) / 1e6 + strtod(end, NULL) / 1e6;
+        most_ms = fmax(most_ms, busy_ms - threads->busy_ms[i]);
+        threads->busy_ms[i] = busy_ms;
+    }
+    return most_ms;
+}
+
+/* Sorted numbers of any distribution: their median lies within, 95 times in 100. */
+static void
+print_spread(const double *sorted, size_t count)
+{
+    size_t off = (size_t)ceil(0.98 * sqrt((double)count)); /* of a binomial distribution, normally */
+    size_t middle = count / 2;
+
+    off = off < middle ? off : middle;
+    size_t last = middle + off < count ? middle + off : count - 1;
+    printf("spread=%.2f..%.2fms", sorted[middle - off], sorted[last]);
+}
+
+static void
+measure_added(const char *confdir, const char *user, size_t rounds, pid_t daemon)
+{
+    static double added_ms[ROUNDS_MAX], hashes_ms[ROUNDS_MAX], rest_ms[ROUNDS_MAX], ours_ms[ROUNDS_MAX];
+    static struct threads threads;
+
+    threads_open(daemon, &threads);
     for (size_t i = 0; i < rounds; i++) {
+        (void)threads_look(&threads);
         uint64_t start_ns = now_ns();
         hash();
         uint64_t middle_ns = now_ns();
         log_in(confdir, user, 0);
-        hashes_ms[i] = (double)(middle_ns - start_ns) / 1e6;
         double login_ms = (double)(now_ns() - middle_ns) / 1e6;
+        double busy_ms = threads_look(&threads);
+        hashes_ms[i] = (double)(middle_ns - start_ns) / 1e6;
         added_ms[i] = login_ms - hashes_ms[i];
-        least_ms = login_ms < least_ms ? login_ms : least_ms;
+        rest_ms[i] = login_ms - busy_ms;
+        ours_ms[i] = busy_ms - hashes_ms[i];
     }
     double added = median(added_ms, rounds), hash_ms = median(hashes_ms, rounds);
-    printf("%.2f %.2f %.3f least=%.2fms\n", added, hash_ms, hash_ms / (hash_ms + added),
-           least_ms - hashes_ms[0]); /* median has sorted them */
+    printf("%.2f %.2f %.3f ", added, hash_ms, hash_ms / (hash_ms + added));
+    print_spread(added_ms, rounds); /* median has sorted them */
+    printf(" rest=%.2fms hash=%.2fms\n", median(rest_ms, rounds), median(ours_ms, rounds));
 }
 
 /* ---- as many as there can be ---- */
@@ -172,19 +251,20 @@ measure_rate(const char *confdir, const char *user, size_t rounds, size_t worker
 int
 main(int argc, char **argv)
 {
-    size_t rounds = argc >= 6 ? (size_t)atol(argv[3]) : 0;
-    size_t workers = argc == 9 ? (size_t)atol(argv[6]) : 0;
+    size_t rounds = argc >= 7 ? (size_t)atol(argv[3]) : 0;
+    size_t workers = argc == 9 ? (size_t)atol(argv[7]) : 0;
 
-    if (rounds < 1 || rounds > ROUNDS_MAX || workers * CALLERS > THREADS_MAX || (argc != 6 && workers < 1) ||
+    if (rounds < 1 || rounds > ROUNDS_MAX || workers * CALLERS > THREADS_MAX || (argc != 7 && workers < 1) ||
         fgets(password, sizeof(password), stdin) == NULL || sodium_init() < 0)
-        give_up("usage: bench_login CONFDIR USER ROUNDS KIB PASSES [WORKERS SECONDS DAEMON] < PASSWORD");
+        give_up("usage: bench_login CONFDIR USER ROUNDS KIB PASSES DAEMON [WORKERS SECONDS] < PASSWORD");
     password[strcspn(password, "\n")] = '\0';
     bytes = (size_t)atol(argv[4]) * 1024;
     passes = (unsigned long long)atol(argv[5]);
+    pid_t daemon = (pid_t)atol(argv[6]);
     log_in(argv[1], argv[2], 0);
     if (workers == 0)
-        measure_added(argv[1], argv[2], rounds);
+        measure_added(argv[1], argv[2], rounds, daemon);
     else
-        measure_rate(argv[1], argv[2], rounds, workers, atof(argv[7]), (pid_t)atol(argv[8]));
+        measure_rate(argv[1], argv[2], rounds, workers, atof(argv[8]), daemon);
     return 0;
 }
