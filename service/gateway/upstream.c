@@ -147,6 +147,27 @@ deliver(struct sa_upstream *upstream, const struct sa_frame *frame, const uint8_
     call.on_reply(call.user, &reply);
 }
 
+static void
+deliver_item(struct sa_upstream *upstream, const struct sa_frame *frame, const uint8_t *body)
+{
+    struct sa_inflight_call call;
+
+    pthread_mutex_lock(&upstream->lock);
+    struct sa_inflight_call *open = sa_inflight_stay(upstream->inflight, frame->call);
+    bool wanted = open != NULL && open->on_item != NULL;
+    if (wanted) {
+        call = *open;
+        call.hold(call.user);
+    }
+    pthread_mutex_unlock(&upstream->lock);
+    if (!wanted)
+        return; /* given up before */
+    uint8_t *copy = malloc(frame->body_len + 1u);
+    if (copy != NULL)
+        memcpy(copy, body, frame->body_len);
+    call.on_item(call.user, copy, frame->body_len);
+}
+
 /* Deliver the whole frames of the inbox. Returns the rule that the daemon broke, or NULL. */
 static const char *
 take_frames(struct sa_upstream *upstream)
@@ -159,11 +180,12 @@ take_frames(struct sa_upstream *upstream)
         struct sa_frame frame;
         if (sa_frame_decode(start, SA_FRAME_READER_CALLER, &frame, &rule) != SA_OK)
             return rule;
-        if (frame.kind != SA_FRAME_REPLY)
-            return "a stream, where none was asked for";
         if (upstream->inbox_len - at < SA_FRAME_HEADER_LEN + frame.body_len)
             break;
-        deliver(upstream, &frame, start + SA_FRAME_HEADER_LEN);
+        if (frame.kind == SA_FRAME_ITEM)
+            deliver_item(upstream, &frame, start + SA_FRAME_HEADER_LEN);
+        else
+            deliver(upstream, &frame, start + SA_FRAME_HEADER_LEN);
         at += SA_FRAME_HEADER_LEN + frame.body_len;
     }
     upstream->inbox_len -= at;
@@ -319,6 +341,8 @@ sa_upstream_start(struct sa_upstream *upstream, const struct sa_upstream_request
     if (status == SA_OK) {
         struct sa_inflight_call call = {.until_ms = sa_loop_now_ms() + request->millis,
                                         .on_reply = request->on_reply,
+                                        .on_item = request->on_item,
+                                        .hold = request->hold,
                                         .user = request->user};
         frame.call = *ret_call = sa_inflight_add(upstream->inflight, call);
         send_frame(upstream, &frame, request->name, request->body);

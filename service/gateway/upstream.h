@@ -23,15 +23,21 @@ struct sa_upstream_reply {
 /* Called once for each call that was started and not cancelled, on the loop's thread, with no lock held. */
 typedef void sa_upstream_on_reply(void *user, const struct sa_upstream_reply *reply);
 
+/* Called for each message of a stream, before its on_reply, likewise. The body is malloc'ed, now the callee's;
+ * NULL for lack of memory. */
+typedef void sa_upstream_on_item(void *user, uint8_t *body, size_t len);
+
 /* Called on the loop's thread when the daemon has come (true) or gone. */
 typedef void sa_upstream_on_state(void *user, bool connected);
 
 struct sa_upstream_request {
     const char *name;     /* legal by sa_upstream_name_legal */
-    uint32_t millis;      /* time left, 1 to SA_UPSTREAM_CALL_MS_MAX */
+    uint32_t millis;      /* time left, 1 to SA_UPSTREAM_CALL_MS_MAX; of a stream, until its first message */
     struct sa_peer *peer; /* whom it is for */
     struct sa_bytes body; /* at most SA_FRAME_REQUEST_MAX */
     sa_upstream_on_reply *on_reply;
+    sa_upstream_on_item *on_item;
+    void (*hold)(void *user); /* before each on_item, under a lock: `user` shall live until it was called */
     void *user;
 };
 
