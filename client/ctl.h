@@ -164,7 +164,7 @@ enum sa_ctl_format {
     SA_CTL_PLAIN,   /* by the value's type */
     SA_CTL_TIME_MS, /* milliseconds since 1970 */
     SA_CTL_TIME_S,  /* seconds since 1970 */
-    SA_CTL_MEMBERS, /* an array of objects: each its members that are not empty */
+    SA_CTL_MEMBERS, /* an object, or an array of them: each its members that are not empty */
 };
 
 struct sa_ctl_column {
@@ -258,6 +258,10 @@ enum sa_ctl_exit sa_ctl_user_update(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_password_list_build(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_password_list_check(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_add(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_client_show(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_client_update(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_client_secret_rotate(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_client_secret_end(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_list(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_disable(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_enable(struct sa_ctl *ctl);

@@ -1,15 +1,13 @@
 #include "client/ctl.h"
+#include "client/ctl_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "secauth/v1/client.pb-c.h"
-
-#define SERVICE     &secauth__v1__client_service__descriptor
-#define PAGE_SIZE   20u
-#define SECONDS_MAX 4294967295u
+#define SERVICE   &secauth__v1__client_service__descriptor
+#define PAGE_SIZE 20u
 
 static const struct sa_ctl_column columns[] = {
     {"CLIENT", "client_id", SA_CTL_PLAIN},       {"KIND", "kind", SA_CTL_PLAIN},
@@ -30,139 +28,51 @@ static const struct sa_ctl_column details[] = {
     {"grace", "grace", SA_CTL_PLAIN},
     {"active", "active", SA_CTL_PLAIN},
     {"registered", "created_ms", SA_CTL_TIME_MS},
-    {"secret", "secret", SA_CTL_PLAIN},
+    {"attested", "attestation", SA_CTL_MEMBERS},
+    {"exchanges", "exchanges", SA_CTL_MEMBERS},
+    {"certificates", "certificates", SA_CTL_PLAIN},
+    {"keys", "jwks", SA_CTL_PLAIN},
+    {"groups", "groups", SA_CTL_PLAIN},
+    {"dpop", "dpop_bound", SA_CTL_PLAIN},
+    {"secrets", "secrets", SA_CTL_MEMBERS},
+    {"secret", "secret", SA_CTL_PLAIN}, /* the last: it is left out where there is none */
 };
-
-/* What `client add` sends, with room for all that its options can say. */
-struct addition {
-    Secauth__V1__CreateClientRequest request;
-    Secauth__V1__Client client;
-    Secauth__V1__Seconds grace;
-    Secauth__V1__ClientGrant grants[SA_CTL_LIST_MAX];
-    Secauth__V1__ClientAudience audiences[SA_CTL_LIST_MAX];
-    Secauth__V1__ClientAudience *audience_list[SA_CTL_LIST_MAX];
-    struct sa_ctl_list scopes[SA_CTL_LIST_MAX];
-    struct sa_ctl_list owned;
-    char *secret_file;
-};
-
-static enum sa_ctl_exit
-set_grants(struct addition *addition, const struct sa_ctl_list *words)
-{
-    static const struct {
-        const char *word;
-        Secauth__V1__ClientGrant grant;
-    } grants[] = {
-        {"client_credentials", SECAUTH__V1__CLIENT_GRANT__CLIENT_GRANT_CLIENT_CREDENTIALS},
-        {"refresh_token", SECAUTH__V1__CLIENT_GRANT__CLIENT_GRANT_REFRESH_TOKEN},
-    };
-    bool is_public = addition->client.kind == SECAUTH__V1__CLIENT_KIND__CLIENT_KIND_PUBLIC;
-
-    addition->client.grants = addition->grants;
-    addition->client.n_grants = words->count > 0 ? words->count : 1;
-    addition->grants[0] = grants[is_public ? 1 : 0].grant; /* the one that it can use */
-    for (size_t i = 0; i < words->count; i++) {
-        size_t k = 0;
-        while (k < SA_COUNT(grants) && strcmp(words->items[i], grants[k].word) != 0)
-            k++;
-        if (k == SA_COUNT(grants)) {
-            sa_ctl_complain("--grant takes client_credentials or refresh_token, not `%s`", words->items[i]);
-            return SA_CTL_USAGE;
-        }
-        addition->grants[i] = grants[k].grant;
-    }
-    return SA_CTL_OK;
-}
-
-/* "demo=read,write" */
-static enum sa_ctl_exit
-set_audiences(struct addition *addition, const struct sa_ctl_list *words)
-{
-    for (size_t i = 0; i < words->count; i++) {
-        Secauth__V1__ClientAudience *audience = &addition->audiences[i];
-        char *equals = strchr(words->items[i], '=');
-        if (equals == NULL) {
-            sa_ctl_complain("--audience takes AUDIENCE=SCOPE,... , not `%s`", words->items[i]);
-            return SA_CTL_USAGE;
-        }
-        *equals = '\0';
-        secauth__v1__client_audience__init(audience);
-        audience->audience = words->items[i];
-        enum sa_ctl_exit result = sa_ctl_split(equals + 1, &addition->scopes[i]);
-        if (result != SA_CTL_OK)
-            return result;
-        audience->n_scopes = addition->scopes[i].count;
-        audience->scopes = addition->scopes[i].items;
-        addition->audience_list[i] = audience;
-    }
-    addition->client.n_audiences = words->count;
-    addition->client.audiences = addition->audience_list;
-    return SA_CTL_OK;
-}
-
-static enum sa_ctl_exit
-parse_addition(struct sa_ctl *ctl, struct addition *addition)
-{
-    bool is_public = false, login = false;
-    struct sa_ctl_number ttl = {.max = SECONDS_MAX}, grace = {.max = SECONDS_MAX};
-    struct sa_ctl_list grants = {0}, audiences = {0};
-    Secauth__V1__Client *client = &addition->client;
-    const struct sa_ctl_option options[] = {
-        {"--public", .flag = &is_public},   {"--login", .flag = &login},
-        {"--grant", .list = &grants},       {"--owns", .list = &addition->owned},
-        {"--audience", .list = &audiences}, {"--access-ttl", .number = &ttl},
-        {"--grace", .number = &grace},      {"--secret-file", .text = &addition->secret_file},
-    };
-
-    enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), &client->client_id, 1);
-    if (result != SA_CTL_OK)
-        return result;
-    client->kind = is_public ? SECAUTH__V1__CLIENT_KIND__CLIENT_KIND_PUBLIC
-                             : SECAUTH__V1__CLIENT_KIND__CLIENT_KIND_CONFIDENTIAL;
-    client->login = login;
-    client->access_ttl_seconds = (uint32_t)ttl.value;
-    addition->grace.value = (uint32_t)grace.value;
-    client->grace = grace.given ? &addition->grace : NULL;
-    client->n_audiences_owned = addition->owned.count;
-    client->audiences_owned = addition->owned.items;
-    result = set_grants(addition, &grants);
-    return result == SA_CTL_OK ? set_audiences(addition, &audiences) : result;
-}
 
 /* The new file for the secret, made before there is one: a secret that cannot be written down would be lost.
  */
-static enum sa_ctl_exit
-create_file(const char *path, int *ret_fd)
+enum sa_ctl_exit
+sa_ctl_secret_create(const char *path, const char *undone, int *ret_fd)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0) {
-        sa_ctl_complain("%s cannot be made: %s; the client was not registered", path, strerror(errno));
+        sa_ctl_complain("%s cannot be made: %s; %s", path, strerror(errno), undone);
         return SA_CTL_BROKEN;
     }
     *ret_fd = fd;
     return SA_CTL_OK;
 }
 
-static enum sa_ctl_exit
-write_file(const char *path, int fd, const char *secret)
+enum sa_ctl_exit
+sa_ctl_secret_write(const char *path, int fd, const char *secret, const char *advice)
 {
     if (dprintf(fd, "%s\n", secret) > 0 && fsync(fd) == 0)
         return SA_CTL_OK;
-    sa_ctl_complain("%s: %s; delete the client and register it again", path, strerror(errno));
+    sa_ctl_complain("%s: %s; %s", path, strerror(errno), advice);
     return SA_CTL_BROKEN;
 }
 
 /* The record with its secret, which goes to the file where there is one. */
 static enum sa_ctl_exit
-print_addition(const struct sa_ctl *ctl, const struct addition *addition, int fd, json_t *reply)
+print_addition(const struct sa_ctl *ctl, const struct sa_ctl_record *addition, int fd, json_t *reply)
 {
     json_t *client = json_object_get(reply, "client");
     const json_t *secret = json_object_get(reply, "secret");
     bool has_secret = json_string_length(secret) > 0;
 
     if (has_secret && addition->secret_file != NULL) {
-        enum sa_ctl_exit result = write_file(addition->secret_file, fd, json_string_value(secret));
+        enum sa_ctl_exit result = sa_ctl_secret_write(addition->secret_file, fd, json_string_value(secret),
+                                                      "delete the client and register it again");
         if (result != SA_CTL_OK)
             return result;
     } else if (has_secret && json_object_set(client, "secret", json_object_get(reply, "secret")) != 0) {
@@ -178,28 +88,61 @@ print_addition(const struct sa_ctl *ctl, const struct addition *addition, int fd
 enum sa_ctl_exit
 sa_ctl_client_add(struct sa_ctl *ctl)
 {
-    struct addition addition = {.request = SECAUTH__V1__CREATE_CLIENT_REQUEST__INIT,
-                                .client = SECAUTH__V1__CLIENT__INIT,
-                                .grace = SECAUTH__V1__SECONDS__INIT};
+    Secauth__V1__CreateClientRequest request = SECAUTH__V1__CREATE_CLIENT_REQUEST__INIT;
+    struct sa_ctl_record record;
     json_auto_t *reply = NULL;
     int fd = -1;
 
-    enum sa_ctl_exit result = parse_addition(ctl, &addition);
+    enum sa_ctl_exit result = sa_ctl_record_parse(ctl, true, &record);
     if (result != SA_CTL_OK)
         return result;
-    if (addition.secret_file != NULL)
-        result = create_file(addition.secret_file, &fd);
+    if (record.secret_file != NULL)
+        result = sa_ctl_secret_create(record.secret_file, "the client was not registered", &fd);
     if (result != SA_CTL_OK)
         return result;
-    addition.request.client = &addition.client;
-    result = sa_ctl_call(ctl, SERVICE, "CreateClient", &addition.request.base, &reply);
+    request.client = &record.client;
+    result = sa_ctl_call(ctl, SERVICE, "CreateClient", &request.base, &reply);
     if (result == SA_CTL_OK)
-        result = print_addition(ctl, &addition, fd, reply);
+        result = print_addition(ctl, &record, fd, reply);
     else if (fd >= 0)
-        unlink(addition.secret_file);
+        unlink(record.secret_file);
     if (fd >= 0)
         close(fd);
     return result;
+}
+
+/* All but the last line, which is that of a secret. */
+static enum sa_ctl_exit
+print_record(const struct sa_ctl *ctl, const json_t *reply)
+{
+    return sa_ctl_print_one(ctl, json_object_get(reply, "client"), details, SA_COUNT(details) - 1);
+}
+
+enum sa_ctl_exit
+sa_ctl_client_show(struct sa_ctl *ctl)
+{
+    Secauth__V1__GetClientRequest request = SECAUTH__V1__GET_CLIENT_REQUEST__INIT;
+    json_auto_t *reply = NULL;
+
+    enum sa_ctl_exit result = sa_ctl_parse(ctl, NULL, 0, &request.client_id, 1);
+    if (result == SA_CTL_OK)
+        result = sa_ctl_call(ctl, SERVICE, "GetClient", &request.base, &reply);
+    return result == SA_CTL_OK ? print_record(ctl, reply) : result;
+}
+
+enum sa_ctl_exit
+sa_ctl_client_update(struct sa_ctl *ctl)
+{
+    Secauth__V1__UpdateClientRequest request = SECAUTH__V1__UPDATE_CLIENT_REQUEST__INIT;
+    struct sa_ctl_record record;
+    json_auto_t *reply = NULL;
+
+    enum sa_ctl_exit result = sa_ctl_record_parse(ctl, false, &record);
+    if (result != SA_CTL_OK)
+        return result;
+    request.client = &record.client;
+    result = sa_ctl_call(ctl, SERVICE, "UpdateClient", &request.base, &reply);
+    return result == SA_CTL_OK ? print_record(ctl, reply) : result;
 }
 
 enum sa_ctl_exit
@@ -260,7 +203,9 @@ sa_ctl_client_audience_allow(struct sa_ctl *ctl)
     Secauth__V1__ClientAudience audience = SECAUTH__V1__CLIENT_AUDIENCE__INIT;
     char *names[2], *scopes = NULL, *group = NULL;
     struct sa_ctl_list words = {0};
-    const struct sa_ctl_option options[] = {{"--scopes", .text = &scopes}, {"--group", .text = &group}};
+    bool plain_typ = false;
+    const struct sa_ctl_option options[] = {
+        {"--scopes", .text = &scopes}, {"--group", .text = &group}, {"--plain-typ", .flag = &plain_typ}};
 
     enum sa_ctl_exit result = sa_ctl_parse(ctl, options, SA_COUNT(options), names, SA_COUNT(names));
     if (result != SA_CTL_OK)
@@ -273,6 +218,7 @@ sa_ctl_client_audience_allow(struct sa_ctl *ctl)
     if (result != SA_CTL_OK)
         return result;
     audience.audience = names[1];
+    audience.plain_typ = plain_typ;
     audience.n_scopes = words.count;
     audience.scopes = words.items;
     if (group != NULL)

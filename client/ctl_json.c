@@ -63,7 +63,7 @@ static json_t *
 from_bytes(const char *name, const ProtobufCBinaryData *bytes)
 {
     size_t len = strlen(name);
-    bool is_hash = len > 5 && strcmp(name + len - 5, "_hash") == 0;
+    bool is_hash = (len > 5 && strcmp(name + len - 5, "_hash") == 0) || strcmp(name, "certificates") == 0;
     json_t *value =
         is_hash ? NULL : json_stringn(bytes->len > 0 ? (const char *)bytes->data : "", bytes->len);
 

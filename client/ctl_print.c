@@ -130,31 +130,70 @@ add_value(struct cell *cell, const json_t *value)
     }
 }
 
-/* {"audience": "demo", "scopes": ["read", "write"], "group": ""} is "demo read,write". */
-static void
-add_members(struct cell *cell, json_t *objects)
+static bool
+ends_with(const char *text, const char *end)
 {
-    size_t index;
-    json_t *object;
+    size_t len = strlen(text);
+    size_t end_len = strlen(end);
+
+    return len > end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* A member's value; where that alone would say nothing, its name as well: "plain_typ", "expires 2026-...". */
+static void
+add_member(struct cell *cell, const char *key, const json_t *value)
+{
+    char time[SA_CTL_TIME_LEN + 1];
+
+    if (json_is_boolean(value)) {
+        add(cell, json_is_true(value) ? key : "");
+    } else if (json_is_integer(value) && ends_with(key, "_ms")) {
+        if (json_integer_value(value) == 0)
+            return;
+        sa_ctl_time(json_integer_value(value) / 1000, time);
+        sa_ctl_escape(key, strlen(key) - 3, cell->text, sizeof(cell->text));
+        cell->len = strlen(cell->text);
+        add(cell, " ");
+        add(cell, time);
+    } else {
+        add_value(cell, value);
+    }
+}
+
+static void
+add_object(struct cell *cell, json_t *object)
+{
+    struct cell members = {0};
     const char *key;
     json_t *value;
 
-    json_array_foreach(objects, index, object)
+    json_object_foreach(object, key, value)
     {
-        struct cell member = {0};
-        json_object_foreach(object, key, value)
-        {
-            struct cell words = {0};
-            add_value(&words, value);
-            if (words.len == 0)
-                continue;
-            if (member.len > 0)
-                join(&member, " ");
-            join(&member, words.text);
-        }
+        struct cell words = {0};
+        add_member(&words, key, value);
+        if (words.len == 0)
+            continue;
+        if (members.len > 0)
+            join(&members, " ");
+        join(&members, words.text);
+    }
+    join(cell, members.text);
+}
+
+/* {"audience": "demo", "scopes": ["read", "write"], "group": ""} is "demo read,write". */
+static void
+add_members(struct cell *cell, json_t *value)
+{
+    size_t index;
+    json_t *object;
+
+    if (json_is_object(value))
+        add_object(cell, value);
+    json_array_foreach(value, index, object)
+    {
         if (index > 0)
             join(cell, "; ");
-        join(cell, member.text);
+        add_object(cell, object);
     }
 }
 
