@@ -15,6 +15,7 @@ struct sa_granted {
     unsigned aud_count;
     char aud[SA_JWT_AUDIENCES][SA_JWT_AUDIENCE_MAX + 1];
     char scope[SA_SCOPE_LIST_MAX + 1]; /* single spaces, in the order in which they are registered */
+    struct sa_binding binding; /* of a session that begins with it, and of its tokens; judged elsewhere */
 };
 
 /*

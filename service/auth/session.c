@@ -56,7 +56,9 @@ sa_session_hold(const struct sa_authority *authority, const struct sa_client *cl
     snprintf(session->scope, sizeof(session->scope), "%s", granted->scope);
     session->generation = 1;
     session->grace_s = client->grace_s;
-    session->rotates = client->kind == SA_CLIENT_PUBLIC; /* RFC 9700 section 4.14.2 */
+    session->binding = granted->binding;
+    /* RFC 9700 section 4.14.2: of a client that proves nothing, and no key either. */
+    session->rotates = client->kind == SA_CLIENT_PUBLIC && granted->binding.jkt[0] == '\0';
     session->idle_ms = authority->conf->token_refresh_idle * 1000;
     if (!sa_client_may(client, SA_GRANT_REFRESH))
         session->expires_ms = session->created_ms + (int64_t)sa_token_ttl(authority, client) * 1000;

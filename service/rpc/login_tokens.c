@@ -5,6 +5,7 @@
 #include "service/auth/refresh.h"
 #include "service/auth/session.h"
 #include "service/auth/token.h"
+#include "service/rpc/grant.h"
 
 enum sa_status
 rpc_login_check_client(struct sa_call *call, const Secauth__V1__ClientAuth *auth,
@@ -12,6 +13,7 @@ rpc_login_check_client(struct sa_call *call, const Secauth__V1__ClientAuth *auth
 {
     SA_OWN(sa_client) client = NULL;
     struct sa_scope_request request;
+    struct sa_binding binding;
 
     if (auth == NULL)
         return sa_call_refuse(call, "client", "the public client that asks; required through a gateway");
@@ -19,12 +21,15 @@ rpc_login_check_client(struct sa_call *call, const Secauth__V1__ClientAuth *auth
         return sa_call_refuse(call, "tokens", "what the client asks for; required through a gateway");
     enum sa_status status = rpc_read_tokens(call, tokens, &request);
     if (status == SA_OK)
-        status = rpc_authenticate_client(call, auth, &client, NULL);
+        status = rpc_authenticate_client(call, auth, &client, &binding);
     if (status != SA_OK)
         return status;
     if (client->kind != SA_CLIENT_PUBLIC || !client->login)
         return SA_UNAUTHORIZED_CLIENT;
-    return sa_scope_grant(client, NULL, &request, ret_granted);
+    status = sa_scope_grant(client, NULL, &request, ret_granted);
+    if (status == SA_OK)
+        ret_granted->binding = binding;
+    return status;
 }
 
 static enum sa_status
@@ -71,8 +76,11 @@ rpc_login_grant_tokens(struct sa_call *call, const struct sa_user *user, const s
     struct sa_token_subject subject = {.client = client,
                                        .session = &session,
                                        .ttl_s = sa_token_ttl(authority, client),
-                                       .gateway = session.gateway};
+                                       .gateway = session.gateway,
+                                       .binding = &granted->binding};
     status = sa_token_mint(authority, &subject, granted, call->now.wall_ms, &token);
+    if (status == SA_TOO_LARGE)
+        status = sa_call_refuse(call, "tokens", RPC_TOO_MUCH);
     if (status == SA_OK)
         status = rpc_put_grant(call, &token, granted, ret_grant);
     if (status == SA_OK)

@@ -213,17 +213,18 @@ rpc_token_introspect(struct sa_call *call, const Secauth__V1__IntrospectTokenReq
 {
     SA_OWN(sa_client) asker = NULL;
     struct sa_bytes text = rpc_bytes(request->token);
-    struct sa_refresh_token token;
+    struct sa_refresh_token token = {.generation = 0}; /* which no session has */
 
     if (text.len > TOKEN_MAX)
         return sa_call_refuse(call, "token", TOKEN_RULE);
     enum sa_status status = identify(call, request->client, &asker);
     if (status != SA_OK)
         return status;
-    if (sa_refresh_parse(call->authority->keyring, text, &token) == SA_OK)
-        status = introspect_refresh(call, asker, &token, reply);
-    else
+    /* A forged refresh token takes the way of a genuine one: how long that is would tell it from rubbish. */
+    if (sa_refresh_parse(call->authority->keyring, text, &token) == SA_INVALID_ARGUMENT)
         status = introspect_access(call, asker, text, reply);
+    else
+        status = introspect_refresh(call, asker, &token, reply);
     sa_wipe(&token, sizeof(token));
     return status;
 }
@@ -280,7 +281,8 @@ revoke_access(struct sa_call *call, const struct sa_client *client, struct sa_by
     record->detail = rpc_detail(call, "token=access jti=%s", claims.jti);
     if (client_row != client->row)
         return refuse_other(call, record);
-    return sa_store_token_revoke(call->authority->store, claims.jti, claims.exp, record);
+    struct sa_revoked_token token = {claims.jti, claims.exp, client_row, claims.aud_count, claims.aud};
+    return sa_store_token_revoke(call->authority->store, &token, record);
 }
 
 /* What means nothing, or nothing any more, is a success too (RFC 7009 section 2.2). */

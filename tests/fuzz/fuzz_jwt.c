@@ -23,11 +23,11 @@ verify_signed(struct sa_bytes claims, struct sa_claims *ret_claims)
     char token[SA_JWT_MAX + 1];
     uint8_t digest[SA_SHA256_LEN];
     uint8_t signature[SA_SIGNATURE_MAX];
-    size_t len = key->header_len;
+    size_t len = key->headers[0].len;
 
     if (len + SA_BASE64URL_LEN(claims.len) + 1 + SA_BASE64URL_LEN(SA_ES256_LEN) > SA_JWT_MAX)
         return SA_TOO_LARGE;
-    memcpy(token, key->header, len);
+    memcpy(token, key->headers[0].text, len);
     sa_base64url(claims, token + len);
     len += SA_BASE64URL_LEN(claims.len);
     sa_sha256(sa_bytes(token, len), digest);
