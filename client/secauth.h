@@ -72,7 +72,7 @@ struct secauth_error {
 /* Who asks, as an OAuth 2.0 client (RFC 6749 section 2). */
 struct secauth_client {
     const char *id;     /* 1 to 64 bytes of [A-Za-z0-9_-] */
-    const char *secret; /* as `secauthctl client add` printed it; NULL for a public client */
+    const char *secret; /* as `secauthctl client add` printed it, or an API key; NULL for a public client */
 };
 
 /* Which token is wanted. */
@@ -162,9 +162,42 @@ secauth_issue_attested(struct secauth *handle, const char *session_id, const str
                        struct secauth_error *ret_error);
 
 /*
+ * A token for a client that this process is, without any secret: the kernel says which uid asks, and in which
+ * systemd unit it runs where the client's record names one. No refresh token. Not from another pid namespace.
+ *
+ *   client_id  of a client with attestation (secauthctl client add --attest).
+ *
+ * Returns SECAUTH_OK; SECAUTH_INVALID_CLIENT (this process is not that client); SECAUTH_INVALID_SCOPE;
+ * SECAUTH_INVALID_TARGET.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
+secauth_issue_attested_client(struct secauth *handle, const char *client_id,
+                              const struct secauth_request *request, uint32_t timeout_millis,
+                              struct secauth_token **ret_token, struct secauth_error *ret_error);
+
+/*
+ * Token exchange (RFC 8693): for a token that this service was sent, one for the next service, with the same
+ * subject and this client as its actor. It lives no longer than the one that it was exchanged for.
+ *
+ *   client         confidential; one of its audiences is the token's.
+ *   subject_token  an access token, at most 4,096 bytes.
+ *   request        one audience.
+ *
+ * Returns SECAUTH_OK; SECAUTH_INVALID_CLIENT; SECAUTH_INVALID_GRANT (the token is not good now);
+ * SECAUTH_UNAUTHORIZED_CLIENT; SECAUTH_INVALID_SCOPE and SECAUTH_INVALID_TARGET (no row of the client's
+ * policy allows it).
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
+secauth_exchange(struct secauth *handle, const struct secauth_client *client, const char *subject_token,
+                 const struct secauth_request *request, uint32_t timeout_millis,
+                 struct secauth_token **ret_token, struct secauth_error *ret_error);
+
+/*
  * The refresh grant (RFC 6749 section 6). A public client's token rotates: keep the one in the answer (RFC
  * 9700 section 4.14.2). Presented again soon after, as when an answer was lost, it gives the same successor;
- * later it ends its session.
+ * later it ends its session. So a call that is lost (SECAUTH_CONNECTION, SECAUTH_DEADLINE) is made once more,
+ * with the same token, on a new connection, for as long as timeout_millis allows; half of it, 10 s at most,
+ * is for the first try. `replayed` in the answer then says whether the first one had been carried out.
  *
  *   client         the one that the token was issued to.
  *   refresh_token  as it was received, at most 128 bytes.
@@ -335,6 +368,61 @@ secauth_verify(struct secauth_verifier *verifier, const char *token, const struc
                struct secauth_claims **ret_claims, struct secauth_error *ret_error);
 
 SECAUTH_API void secauth_claims_free(struct secauth_claims *claims);
+
+/*
+ * Following: a verifier that hears of new keys and of what is revoked as it happens, so that a token is
+ * refused within a second and not only once it has expired. The caller drives it, by a loop in a thread of
+ * its own or beside other descriptors in poll(2):
+ *
+ *     secauth_follower_new(NULL, &client, verifier, &follower, &error);
+ *     while (!stopping)
+ *         if (secauth_follower_step(follower, 1000, &error) != SECAUTH_OK)
+ *             log error.message; it tries again by itself
+ */
+struct secauth_follower;
+
+/*
+ * A follower, which connects at its first step.
+ *
+ *   path          of the socket; NULL: as for secauth_open.
+ *   client        confidential; it hears of the tokens that are meant for it or were issued to it. Is copied.
+ *                 NULL for root, which hears of all.
+ *   verifier      must outlive the follower; other threads go on verifying with it.
+ *   ret_follower  for one thread at a time; the caller frees it.
+ *
+ * At most 65,536 revocations are kept, until the tokens that they concern have expired; past that the
+ * verifier is not current. Returns SECAUTH_OK; SECAUTH_INVALID_ARGUMENT; SECAUTH_CONNECTION (no descriptors);
+ * SECAUTH_NO_MEMORY.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
+secauth_follower_new(const char *path, const struct secauth_client *client, struct secauth_verifier *verifier,
+                     struct secauth_follower **ret_follower, struct secauth_error *ret_error);
+
+SECAUTH_API void secauth_follower_free(struct secauth_follower *follower);
+
+/* For poll(2), the same for as long as the follower: readable when a step has something to do. */
+SECAUTH_API int secauth_follower_fd(const struct secauth_follower *follower);
+
+/*
+ * Take in what has come, and connect where there is no connection: at once, and then after pauses of 0.1 to 5
+ * seconds. What was heard so far is not asked for again.
+ *
+ *   timeout_millis  to wait for something to do, 0 to 600,000. Connecting may take a second besides, and a
+ *                   message of which only the beginning is there five.
+ *
+ * Returns SECAUTH_OK while both of its streams are open; else why one is not: SECAUTH_NO_DAEMON,
+ * SECAUTH_INVALID_CLIENT, and so on. Call it again in any case.
+ */
+SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status secauth_follower_step(struct secauth_follower *follower,
+                                                                         uint32_t timeout_millis,
+                                                                         struct secauth_error *ret_error);
+
+/*
+ * 1 where a follower of this verifier has heard, within the last 20 seconds, that it knows all keys and all
+ * that was revoked; else 0: what was revoked lately may pass until it expires, and whoever cannot bear that
+ * refuses, or asks with secauth_introspect. The daemon says so every 5 seconds.
+ */
+SECAUTH_API int secauth_verifier_is_current(struct secauth_verifier *verifier);
 
 /* "INVALID_GRANT", for a log; "INTERNAL" for a number that is no status. A constant. */
 SECAUTH_API const char *secauth_status_name(enum secauth_status status);

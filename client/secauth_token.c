@@ -23,38 +23,6 @@ struct key_set {
     struct sa_arena *arena;
 };
 
-/* What is read only on its way out; the messages of protobuf-c know no const. */
-static char *
-borrow(const char *text)
-{
-    union {
-        const char *read;
-        char *write;
-    } either = {.read = text};
-    return either.write;
-}
-
-static ProtobufCBinaryData
-bytes_of(const char *text)
-{
-    return (ProtobufCBinaryData){strlen(text), (uint8_t *)borrow(text)};
-}
-
-/* False where something is missing. */
-static bool
-fill_client(const struct secauth_client *client, Secauth__V1__ClientAuth *ret_auth)
-{
-    secauth__v1__client_auth__init(ret_auth);
-    if (client == NULL || client->id == NULL)
-        return false;
-    ret_auth->client_id = borrow(client->id);
-    if (client->secret != NULL) {
-        ret_auth->method_case = SECAUTH__V1__CLIENT_AUTH__METHOD_SECRET;
-        ret_auth->secret = bytes_of(client->secret);
-    }
-    return true;
-}
-
 static bool
 fill_request(const struct secauth_request *request, Secauth__V1__TokenRequest *ret_tokens)
 {
@@ -73,7 +41,7 @@ fill_request(const struct secauth_request *request, Secauth__V1__TokenRequest *r
     ret_tokens->n_audiences = request->audience_count;
     ret_tokens->audiences = audiences.write;
     if (request->scope != NULL)
-        ret_tokens->scope = borrow(request->scope);
+        ret_tokens->scope = sa_secauth_borrow(request->scope);
     return true;
 }
 
@@ -120,7 +88,7 @@ secauth_issue(struct secauth *handle, const struct secauth_client *client,
     ProtobufCMessage *reply;
     SA_OWN(sa_arena) arena = sa_arena_new(SA_SECAUTH_ARENA_MAX);
 
-    if (!fill_client(client, &auth) || !fill_request(request, &tokens) || ret_token == NULL)
+    if (!sa_secauth_fill_client(client, &auth) || !fill_request(request, &tokens) || ret_token == NULL)
         return missing(ret_error);
     message.client = &auth;
     message.tokens = &tokens;
@@ -131,29 +99,73 @@ secauth_issue(struct secauth *handle, const struct secauth_client *client,
     return take_grant(&arena, ((const Secauth__V1__IssueTokenResponse *)reply)->grant, ret_token, ret_error);
 }
 
-enum secauth_status
-secauth_issue_attested(struct secauth *handle, const char *session_id, const struct secauth_request *request,
-                       uint32_t timeout_millis, struct secauth_token **ret_token,
-                       struct secauth_error *ret_error)
+static enum secauth_status
+issue_attested(struct secauth *handle, const char *session_id, const char *client_id,
+               const struct secauth_request *request, uint32_t timeout_millis,
+               struct secauth_token **ret_token, struct secauth_error *ret_error)
 {
     Secauth__V1__IssueAttestedTokenRequest message = SECAUTH__V1__ISSUE_ATTESTED_TOKEN_REQUEST__INIT;
     Secauth__V1__TokenRequest tokens;
     ProtobufCMessage *reply;
     SA_OWN(sa_arena) arena = sa_arena_new(SA_SECAUTH_ARENA_MAX);
 
-    if (session_id == NULL)
-        session_id = secure_getenv("SECAUTH_SESSION");
-    if (session_id == NULL)
-        return sa_secauth_fail(SA_SESSION_INVALID, "SECAUTH_SESSION is not set", ret_error);
     if (!fill_request(request, &tokens) || ret_token == NULL)
         return missing(ret_error);
-    message.session_id = borrow(session_id);
+    message.session_id = sa_secauth_borrow(session_id);
+    message.client_id = sa_secauth_borrow(client_id);
     message.tokens = &tokens;
     enum secauth_status status = sa_secauth_call(handle, SERVICE, "IssueAttestedToken", &message.base,
                                                  timeout_millis, arena, &reply, ret_error);
     if (status != SECAUTH_OK)
         return status;
     return take_grant(&arena, ((const Secauth__V1__IssueAttestedTokenResponse *)reply)->grant, ret_token,
+                      ret_error);
+}
+
+enum secauth_status
+secauth_issue_attested(struct secauth *handle, const char *session_id, const struct secauth_request *request,
+                       uint32_t timeout_millis, struct secauth_token **ret_token,
+                       struct secauth_error *ret_error)
+{
+    if (session_id == NULL)
+        session_id = secure_getenv("SECAUTH_SESSION");
+    if (session_id == NULL)
+        return sa_secauth_fail(SA_SESSION_INVALID, "SECAUTH_SESSION is not set", ret_error);
+    return issue_attested(handle, session_id, "", request, timeout_millis, ret_token, ret_error);
+}
+
+enum secauth_status
+secauth_issue_attested_client(struct secauth *handle, const char *client_id,
+                              const struct secauth_request *request, uint32_t timeout_millis,
+                              struct secauth_token **ret_token, struct secauth_error *ret_error)
+{
+    if (client_id == NULL)
+        return missing(ret_error);
+    return issue_attested(handle, "", client_id, request, timeout_millis, ret_token, ret_error);
+}
+
+enum secauth_status
+secauth_exchange(struct secauth *handle, const struct secauth_client *client, const char *subject_token,
+                 const struct secauth_request *request, uint32_t timeout_millis,
+                 struct secauth_token **ret_token, struct secauth_error *ret_error)
+{
+    Secauth__V1__ExchangeTokenRequest message = SECAUTH__V1__EXCHANGE_TOKEN_REQUEST__INIT;
+    Secauth__V1__ClientAuth auth;
+    Secauth__V1__TokenRequest tokens;
+    ProtobufCMessage *reply;
+    SA_OWN(sa_arena) arena = sa_arena_new(SA_SECAUTH_ARENA_MAX);
+
+    if (!sa_secauth_fill_client(client, &auth) || subject_token == NULL || ret_token == NULL ||
+        !fill_request(request, &tokens))
+        return missing(ret_error);
+    message.client = &auth;
+    message.subject_token = sa_secauth_borrow_bytes(subject_token);
+    message.tokens = &tokens;
+    enum secauth_status status = sa_secauth_call(handle, SERVICE, "ExchangeToken", &message.base,
+                                                 timeout_millis, arena, &reply, ret_error);
+    if (status != SECAUTH_OK)
+        return status;
+    return take_grant(&arena, ((const Secauth__V1__ExchangeTokenResponse *)reply)->grant, ret_token,
                       ret_error);
 }
 
@@ -168,14 +180,14 @@ secauth_refresh(struct secauth *handle, const struct secauth_client *client, con
     ProtobufCMessage *reply;
     SA_OWN(sa_arena) arena = sa_arena_new(SA_SECAUTH_ARENA_MAX);
 
-    if (!fill_client(client, &auth) || refresh_token == NULL || ret_token == NULL ||
+    if (!sa_secauth_fill_client(client, &auth) || refresh_token == NULL || ret_token == NULL ||
         (request != NULL && !fill_request(request, &tokens)))
         return missing(ret_error);
     message.client = &auth;
-    message.refresh_token = bytes_of(refresh_token);
+    message.refresh_token = sa_secauth_borrow_bytes(refresh_token);
     message.tokens = request != NULL ? &tokens : NULL;
-    enum secauth_status status = sa_secauth_call(handle, SERVICE, "RefreshToken", &message.base,
-                                                 timeout_millis, arena, &reply, ret_error);
+    enum secauth_status status = sa_secauth_call_again(handle, SERVICE, "RefreshToken", &message.base,
+                                                       timeout_millis, arena, &reply, ret_error);
     if (status != SECAUTH_OK)
         return status;
     return take_grant(&arena, ((const Secauth__V1__RefreshTokenResponse *)reply)->grant, ret_token,
@@ -228,10 +240,10 @@ secauth_introspect(struct secauth *handle, const struct secauth_client *client, 
     ProtobufCMessage *reply;
     SA_OWN(sa_arena) arena = sa_arena_new(SA_SECAUTH_ARENA_MAX);
 
-    if (!fill_client(client, &auth) || token == NULL || ret_introspection == NULL)
+    if (!sa_secauth_fill_client(client, &auth) || token == NULL || ret_introspection == NULL)
         return missing(ret_error);
     message.client = &auth;
-    message.token = bytes_of(token);
+    message.token = sa_secauth_borrow_bytes(token);
     enum secauth_status status = sa_secauth_call(handle, SERVICE, "IntrospectToken", &message.base,
                                                  timeout_millis, arena, &reply, ret_error);
     if (status != SECAUTH_OK)
@@ -261,10 +273,10 @@ secauth_revoke(struct secauth *handle, const struct secauth_client *client, cons
     ProtobufCMessage *reply;
     SA_OWN(sa_arena) arena = sa_arena_new(SA_SECAUTH_ARENA_MAX);
 
-    if (!fill_client(client, &auth) || token == NULL)
+    if (!sa_secauth_fill_client(client, &auth) || token == NULL)
         return missing(ret_error);
     message.client = &auth;
-    message.token = bytes_of(token);
+    message.token = sa_secauth_borrow_bytes(token);
     enum secauth_status status = sa_secauth_call(handle, SERVICE, "RevokeToken", &message.base,
                                                  timeout_millis, arena, &reply, ret_error);
     if (status != SECAUTH_OK)

@@ -19,8 +19,9 @@ struct secauth_verifier {
     pthread_rwlock_t lock;       /* of what follows */
     struct sa_verify_keys *keys; /* NULL: none yet */
     struct sa_denied denied;
-    bool caught_up;   /* a follower knows all that there was to know ... */
-    int64_t heard_ms; /* ... at this time of CLOCK_BOOTTIME */
+    /* When a follower heard last that it knows everything, milliseconds of CLOCK_BOOTTIME; 0: never. */
+    int64_t keys_heard_ms;
+    int64_t revocations_heard_ms;
 };
 
 #endif
