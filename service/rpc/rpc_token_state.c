@@ -281,7 +281,8 @@ revoke_access(struct sa_call *call, const struct sa_client *client, struct sa_by
     record->detail = rpc_detail(call, "token=access jti=%s", claims.jti);
     if (client_row != client->row)
         return refuse_other(call, record);
-    struct sa_revoked_token token = {claims.jti, claims.exp, client_row, claims.aud_count, claims.aud};
+    const struct sa_claims *said = &claims;
+    struct sa_revoked_token token = {said->jti, said->exp, client_row, said->aud_count, said->aud};
     return sa_store_token_revoke(call->authority->store, &token, record);
 }
 

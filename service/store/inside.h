@@ -328,6 +328,10 @@ SA_MUST_CHECK enum sa_status sa_sessions_end_over_limit(struct sa_sql *sql, cons
     "WHERE s.ended_ms = 0 AND s.expires_ms > ?1 AND (s.idle_ms = 0 OR s.last_used_ms + s.idle_ms > ?1) "
 void sa_session_read(struct sa_query *query, struct sa_session *ret_session);
 
+/* Audiences as they are kept: each on a line. */
+void sa_audiences_write(unsigned count, const char (*audiences)[SA_JWT_AUDIENCE_MAX + 1],
+                        char ret_text[SA_AUDIENCES_TEXT_LEN + 1]);
+
 struct sa_store {
     const struct sa_keyring *keyring;
     void (*fatal)(const char *why);

@@ -180,29 +180,30 @@ sa_store_key_list(struct sa_store *store, struct sa_key_row **ret_keys, unsigned
 
 /* ---- revoked access tokens ---- */
 
-struct revoking {
-    const char *jti;
-    int64_t exp_s;
-};
-
 static enum sa_status
 revoke(struct sa_sql *sql, struct sa_work *work)
 {
     static const char INSERT[] =
-        "INSERT INTO revoked_tokens (jti, exp_s) VALUES (?, ?) ON CONFLICT DO NOTHING";
-    const struct revoking *revoking = work->context;
+        "INSERT INTO revoked_tokens (jti, exp_s, client_row, audiences) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT DO NOTHING";
+    const struct sa_revoked_token *token = work->context;
+    char audiences[SA_AUDIENCES_TEXT_LEN + 1];
 
+    sa_audiences_write(token->aud_count, token->aud, audiences);
     SA_QUERY(query, sql, INSERT);
-    sa_put_text(&query, revoking->jti);
-    sa_put_int(&query, revoking->exp_s);
+    sa_put_text(&query, token->jti);
+    sa_put_int(&query, token->exp_s);
+    sa_put_int(&query, token->client_row);
+    sa_put_text(&query, audiences);
     return sa_query_run(&query);
 }
 
 enum sa_status
-sa_store_token_revoke(struct sa_store *store, const char *jti, int64_t exp_s, const struct sa_audit *audit)
+sa_store_token_revoke(struct sa_store *store, const struct sa_revoked_token *token,
+                      const struct sa_audit *audit)
 {
-    struct revoking revoking = {jti, exp_s};
-    struct sa_work work = sa_work(revoke, &revoking, audit);
+    struct sa_revoked_token copy = *token;
+    struct sa_work work = sa_work(revoke, &copy, audit);
 
     return sa_store_write(store, &work);
 }

@@ -184,8 +184,17 @@ struct sa_work *sa_store_refresh_work(struct sa_arena *arena, const struct sa_re
 
 /* ---- revoked access tokens ---- */
 
-/* Revoke until `exp_s`, when it dies by itself. Doing so twice is SA_OK. */
-SA_MUST_CHECK enum sa_status sa_store_token_revoke(struct sa_store *store, const char *jti, int64_t exp_s,
+struct sa_revoked_token {
+    const char *jti;
+    int64_t exp_s;       /* when it dies by itself */
+    uint32_t client_row; /* whom it was issued to, and whom it is meant for: who hears of it */
+    unsigned aud_count;
+    const char (*aud)[SA_JWT_AUDIENCE_MAX + 1];
+};
+
+/* Doing so twice is SA_OK. */
+SA_MUST_CHECK enum sa_status sa_store_token_revoke(struct sa_store *store,
+                                                   const struct sa_revoked_token *token,
                                                    const struct sa_audit *audit);
 SA_MUST_CHECK enum sa_status sa_store_token_is_revoked(struct sa_store *store, const char *jti,
                                                        bool *ret_revoked);

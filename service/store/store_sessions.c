@@ -23,15 +23,15 @@ read_audiences(struct sa_query *query, struct sa_session *session)
     }
 }
 
-static void
-write_audiences(const struct sa_session *session,
-                char ret_text[SA_JWT_AUDIENCES * (SA_JWT_AUDIENCE_MAX + 1) + 1])
+void
+sa_audiences_write(unsigned count, const char (*audiences)[SA_JWT_AUDIENCE_MAX + 1],
+                   char ret_text[SA_AUDIENCES_TEXT_LEN + 1])
 {
     char *at = ret_text;
 
-    for (unsigned i = 0; i < session->aud_count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         at = stpcpy(at, i == 0 ? "" : "\n");
-        at = stpcpy(at, session->aud[i]);
+        at = stpcpy(at, audiences[i]);
     }
     *at = '\0';
 }
@@ -115,7 +115,7 @@ open_session(struct sa_sql *sql, struct sa_work *work)
         return status;
     work->others = opening->over.records;
     work->other_count = opening->over.count;
-    write_audiences(session, audiences);
+    sa_audiences_write(session->aud_count, session->aud, audiences);
     SA_QUERY(query, sql, INSERT);
     sa_put_text(&query, session->id);
     sa_put_int(&query, session->kind);

@@ -224,6 +224,9 @@ static const struct {
      1},
     {"DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE exp_s < ?1 LIMIT ?2)",
      1000},
+    {"DELETE FROM revocations WHERE sequence IN (SELECT sequence FROM revocations WHERE until_ms < ?1 LIMIT "
+     "?2)",
+     1},
     {"DELETE FROM not_before WHERE (kind, key) IN (SELECT kind, key FROM not_before WHERE until_ms < ?1 "
      "LIMIT ?2)",
      1},

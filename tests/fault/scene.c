@@ -89,7 +89,8 @@ act(struct scene *scene, unsigned caller)
         return sa_store_user_set_active(store, "bob", false, FIXTURE_NOW_MS, &audit);
     case 6:
         audit = record_of(6, SA_EVENT_TOKEN_REVOKE);
-        return sa_store_token_revoke(store, "jti", FIXTURE_NOW_MS / 1000, &audit);
+        return sa_store_token_revoke(
+            store, &(struct sa_revoked_token){.jti = "jti", .exp_s = FIXTURE_NOW_MS / 1000}, &audit);
     case 7:
         audit = record_of(7, SA_EVENT_USER_DELETE);
         return sa_store_user_delete(store, "cid", NULL, FIXTURE_NOW_MS, &audit);

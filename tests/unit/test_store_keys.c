@@ -159,8 +159,9 @@ a_revoked_token_stays_revoked(void **state)
     assert_int_equal(sa_store_token_is_revoked(fixture->store, "jti", &revoked), SA_OK);
     assert_false(revoked);
     audit = sa_audit(SA_EVENT_TOKEN_REVOKE);
-    assert_int_equal(sa_store_token_revoke(fixture->store, "jti", 100, &audit), SA_OK);
-    assert_int_equal(sa_store_token_revoke(fixture->store, "jti", 100, &audit), SA_OK);
+    struct sa_revoked_token token = {.jti = "jti", .exp_s = 100};
+    assert_int_equal(sa_store_token_revoke(fixture->store, &token, &audit), SA_OK);
+    assert_int_equal(sa_store_token_revoke(fixture->store, &token, &audit), SA_OK);
     fixture_reopen(fixture);
     assert_int_equal(sa_store_token_is_revoked(fixture->store, "jti", &revoked), SA_OK);
     assert_true(revoked);

@@ -318,7 +318,8 @@ purging_takes_what_ended_an_hour_ago_and_no_more_than_asked(void **state)
     }
     assert_int_equal(end(&scene, sessions[0].id), SA_OK);
     assert_int_equal(end(&scene, sessions[1].id), SA_OK);
-    assert_int_equal(sa_store_token_revoke(scene.store, "jti", ended_s, &audit), SA_OK);
+    struct sa_revoked_token token = {.jti = "jti", .exp_s = ended_s};
+    assert_int_equal(sa_store_token_revoke(scene.store, &token, &audit), SA_OK);
 
     assert_int_equal(sa_store_session_expire(scene.store, FIXTURE_NOW_MS, 64, &ended), SA_OK);
     assert_int_equal(ended, 1);
