@@ -237,14 +237,17 @@ open_store(struct daemon *daemon)
     return EXIT_OK;
 }
 
-/* Whose connections are kept: people with a record, and services that a rule lets ask about others. */
+/*
+ * Whose connections are kept: people with a record, services that a rule lets ask about others, and processes
+ * that are clients by their uid.
+ */
 static bool
 uid_is_known(void *user, uint32_t uid)
 {
     const struct daemon *daemon = user;
     struct sa_service_uid rule;
 
-    return sa_store_uid_is_managed(daemon->store, uid) ||
+    return sa_store_uid_is_managed(daemon->store, uid) || sa_store_uid_is_attested(daemon->store, uid) ||
            sa_rules_service_uid(sa_authority_rules(daemon->authority), uid, sa_bytes(NULL, 0), &rule);
 }
 

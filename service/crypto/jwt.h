@@ -14,7 +14,7 @@
 #define SA_JWT_AUDIENCES    8u
 #define SA_JWT_AUDIENCE_MAX 64u
 #define SA_JWT_ACTORS       3u    /* of a chain of delegation (RFC 8693 section 4.1) */
-#define SA_JWT_GROUPS_MAX   1024u /* characters of all of them, with a space between two */
+#define SA_JWT_GROUPS_MAX   2111u /* characters: 64 of 32 each, with a space between two */
 #define SA_JWT_PRIVATE_MAX  1400u /* PKCS#8 of RSA-2048 is 1,219 bytes at most */
 
 enum sa_key_alg { SA_KEY_ES256 = 1, SA_KEY_RS256 = 2 };
