@@ -126,6 +126,21 @@ SA_MUST_CHECK enum sa_ctl_exit sa_ctl_do(struct sa_ctl *ctl, const ProtobufCServ
                                          const char *rpc, const ProtobufCMessage *request, const char *done,
                                          ...) __attribute__((format(printf, 5, 6)));
 
+/* Explain a call that failed. Its result is never SA_CTL_OK. */
+enum sa_ctl_exit sa_ctl_explain(const struct sa_ctl *ctl, enum sa_status status,
+                                const struct sa_call_error *error);
+
+/*
+ * Follow a stream: print what `pick` makes of each message, as a line of JSON, until it ends or falls silent.
+ *
+ *   pick  called with each message as JSON; false: it is not worth a line.
+ *
+ * Never returns SA_CTL_OK: the end of a stream is explained like a call that failed.
+ */
+SA_MUST_CHECK enum sa_ctl_exit sa_ctl_follow(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service,
+                                             const char *rpc, const ProtobufCMessage *request,
+                                             bool (*pick)(void *user, const json_t *message), void *user);
+
 /*
  * Ask for every page of a list.
  *
@@ -268,6 +283,11 @@ enum sa_ctl_exit sa_ctl_client_enable(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_delete(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_audience_allow(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_client_audience_remove(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_api_key_add(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_api_key_list(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_api_key_rotate(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_api_key_end(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_api_key_revoke(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_token(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_token_issue(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_token_refresh(struct sa_ctl *ctl);
@@ -288,6 +308,8 @@ enum sa_ctl_exit sa_ctl_key_list(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_key_rotate(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_key_revoke(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_key_export(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_key_watch(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_revocation_watch(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_audit_list(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_gateway_list(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_gateway_revoke(struct sa_ctl *ctl);

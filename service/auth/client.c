@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "service/auth/api_key.h"
 #include "service/auth/client_proof.h"
 #include "service/auth/inside.h"
 #include "service/auth/names.h"
@@ -37,14 +38,20 @@ fits(const struct sa_client *client, enum sa_client_method method)
 
 /* `client` is NULL where there is none. */
 static enum sa_status
-prove(struct sa_authority *authority, const struct sa_client *client, const struct sa_client_proof *proof,
+prove(struct sa_authority *authority, struct sa_client *client, const struct sa_client_proof *proof,
       char ret_x5t[SA_KID_LEN + 1], const char **ret_why)
 {
+    struct sa_api_key key;
+    enum sa_status status;
+
     switch (proof->method) {
     case SA_CLIENT_BY_SECRET:
         return sa_client_by_secret(authority, client, proof, ret_why);
     case SA_CLIENT_BY_API_KEY:
-        break;
+        status = sa_client_by_api_key(authority, client, proof, &key, ret_why);
+        if (status == SA_OK)
+            sa_api_key_narrow(&key, client);
+        return status;
     case SA_CLIENT_BY_ASSERTION:
         return sa_client_by_assertion(authority, client, proof, ret_why);
     case SA_CLIENT_BY_CERTIFICATE:
@@ -68,7 +75,7 @@ sa_client_authenticate(struct sa_authority *authority, const struct sa_client_pr
         sa_name_is_client_id(id) ? sa_store_client_by_id(authority->store, id, &client) : SA_NOT_FOUND;
     if (status != SA_OK && status != SA_NOT_FOUND)
         return status;
-    const struct sa_client *fitting = client != NULL && fits(client, proof->method) ? client : NULL;
+    struct sa_client *fitting = client != NULL && fits(client, proof->method) ? client : NULL;
     const char *why = NULL;
     status = prove(authority, fitting, proof, x5t, &why);
     if (status != SA_OK && status != SA_INVALID_CLIENT)

@@ -20,6 +20,7 @@ enum sa_key_use {
     SA_KEY_LOCKOUT,        /* names and sources in the tables of failures */
     SA_KEY_RECOVERY,       /* recovery codes at rest */
     SA_KEY_CHALLENGE,      /* passwords and hashes beside a challenge, in memory */
+    SA_KEY_API_KEY,        /* API keys at rest */
     SA_KEY_USES,
 };
 

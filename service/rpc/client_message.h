@@ -32,7 +32,11 @@ SA_MUST_CHECK bool rpc_put_client_proofs(struct sa_call *call, const struct sa_c
 SA_MUST_CHECK enum sa_status rpc_read_overlap(struct sa_call *call, const Secauth__V1__Seconds *overlap,
                                               int64_t *ret_until_ms);
 
-/* The same for a record. */
+/* When the newest of `count` secrets ends, once another has come; 0: at once, or there is none. */
+int64_t rpc_end_of_old(const struct sa_client_secret *newest, unsigned count, int64_t now_ms,
+                       int64_t until_ms);
+
+/* How long it goes on, for a record. */
 const char *rpc_overlap_detail(struct sa_call *call, int64_t until_ms);
 
 /* The secrets that are good now, without what they are. */

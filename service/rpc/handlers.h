@@ -7,6 +7,7 @@
 #ifndef SA_RPC_HANDLERS_H
 #define SA_RPC_HANDLERS_H
 
+#include "secauth/v1/api_key.pb-c.h"
 #include "secauth/v1/audit.pb-c.h"
 #include "secauth/v1/authn.pb-c.h"
 #include "secauth/v1/client.pb-c.h"

@@ -33,13 +33,10 @@ check_client(struct sa_call *call, const char *id, struct sa_client **ret_client
     return sa_store_client_by_id(call->authority->store, sa_bytes_of(id), ret_client);
 }
 
-/* Whether one of before goes on until then. */
-static int64_t
-end_of_old(const struct sa_client *client, int64_t now_ms, int64_t until_ms)
+int64_t
+rpc_end_of_old(const struct sa_client_secret *newest, unsigned count, int64_t now_ms, int64_t until_ms)
 {
-    const struct sa_client_secret *newest = &client->secrets[0];
-
-    if (client->secret_count == 0 || until_ms <= now_ms)
+    if (count == 0 || until_ms <= now_ms)
         return 0;
     if (newest->expires_ms != 0 && newest->expires_ms < until_ms)
         until_ms = newest->expires_ms;
@@ -68,7 +65,8 @@ rpc_client_rotate_secret(struct sa_call *call, const Secauth__V1__RotateClientSe
     sa_wipe(text, sizeof(text));
     if (!put)
         return SA_NO_MEMORY;
-    reply->old_expires_ms = end_of_old(client, call->now.wall_ms, until_ms);
+    reply->old_expires_ms =
+        rpc_end_of_old(client->secrets, client->secret_count, call->now.wall_ms, until_ms);
     record.client_id = client->id;
     record.detail = rpc_overlap_detail(call, until_ms);
     return sa_store_client_rotate_secret(call->authority->store, client->id, &secret, until_ms, &record);

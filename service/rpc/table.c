@@ -79,7 +79,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
     &secauth__v1__host_service__descriptor,    &secauth__v1__user_service__descriptor,
     &secauth__v1__client_service__descriptor,  &secauth__v1__signing_key_service__descriptor,
     &secauth__v1__audit_service__descriptor,   &secauth__v1__mfa_service__descriptor,
-    &secauth__v1__lockout_service__descriptor,
+    &secauth__v1__lockout_service__descriptor, &secauth__v1__api_key_service__descriptor,
 };
 
 const struct sa_method *
