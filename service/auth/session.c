@@ -9,7 +9,7 @@
 #include "service/auth/leader.h"
 #include "service/auth/token.h"
 
-#define REAPED_A_TURN 64u
+#define REAPED_A_TURN   64u
 #define CLEANED_AT_ONCE 64u
 #define CLEANING_MS     100 /* of each second, for each of the two kinds */
 

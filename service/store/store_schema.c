@@ -332,8 +332,10 @@ static const char FIFTH[] =
     "INSERT INTO revocations (kind, key, until_ms, client_row, audiences)"
     "  SELECT 4, id, ended_ms + 3660000, client_row, audiences FROM sessions WHERE ended_ms > 0;"
     "INSERT INTO revocations (kind, key, until_ms) SELECT 5, jti, exp_s * 1000 + 60000 FROM revoked_tokens;"
+    /* Where time has ended it, verifiers are told only if a token can still be good. */
     "CREATE TRIGGER sessions_tell AFTER UPDATE OF ended_ms ON sessions"
-    "  WHEN old.ended_ms = 0 AND new.ended_ms > 0 BEGIN"
+    "  WHEN old.ended_ms = 0 AND new.ended_ms > 0 AND new.ended_ms < new.expires_ms AND (new.idle_ms = 0 OR"
+    "    new.last_used_ms + max(new.idle_ms, 3660000) > new.ended_ms) BEGIN"
     "  INSERT INTO revocations (kind, key, until_ms, client_row, audiences) VALUES (4, new.id,"
     "    new.ended_ms + 3660000, new.client_row, iif(new.exchanged, '', new.audiences)); END;"
     "CREATE TRIGGER revoked_tokens_tell AFTER INSERT ON revoked_tokens BEGIN"

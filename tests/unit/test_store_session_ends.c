@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "service/store/store_revocation.h"
 #include "tests/support/session_scene.h"
+
+#define HOUR_MS INT64_C(3600000)
 
 static bool
 is_live(struct scene *scene, const char *id)
@@ -221,6 +224,28 @@ what_time_ends_is_on_record_once_with_its_reason(void **state)
 }
 
 static void
+verifiers_hear_of_what_time_ended_only_while_a_token_may_be_good(void **state)
+{
+    struct scene scene = begin(state);
+    struct sa_session aged = fixture_session(scene.subject, scene.client);
+    struct sa_session long_idle = fixture_session(scene.subject, scene.client);
+    struct sa_session short_idle = fixture_session(scene.subject, scene.client);
+    struct sa_revocations heard;
+
+    aged.expires_ms = FIXTURE_NOW_MS + 60000;
+    long_idle.idle_ms = 2 * HOUR_MS;
+    short_idle.idle_ms = 60000;
+    assert_int_equal(fixture_open_session(scene.fixture, &aged, NULL), SA_OK);
+    assert_int_equal(fixture_open_session(scene.fixture, &long_idle, NULL), SA_OK);
+    assert_int_equal(fixture_open_session(scene.fixture, &short_idle, NULL), SA_OK);
+    assert_int_equal(expire(&scene, FIXTURE_NOW_MS + 60000, 64), 2);
+    assert_int_equal(expire(&scene, FIXTURE_NOW_MS + 2 * HOUR_MS, 64), 1);
+    assert_int_equal(sa_store_revocations(scene.store, 0, &heard), SA_OK);
+    assert_int_equal(heard.count, 1);
+    assert_string_equal(heard.rows[0].key, short_idle.id);
+}
+
+static void
 many_end_in_small_batches_and_none_is_left_out(void **state)
 {
     struct scene scene = begin(state);
@@ -256,6 +281,7 @@ main(void)
         TEST(a_limit_that_was_lowered_is_reached_in_steps_and_spares_other_people),
         TEST(time_ends_no_session_that_is_used_or_ended_before),
         TEST(what_time_ends_is_on_record_once_with_its_reason),
+        TEST(verifiers_hear_of_what_time_ended_only_while_a_token_may_be_good),
         TEST(many_end_in_small_batches_and_none_is_left_out),
     };
 
