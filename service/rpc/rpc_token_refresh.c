@@ -3,6 +3,7 @@
 #include "service/auth/inside.h"
 #include "service/auth/refresh.h"
 #include "service/auth/token.h"
+#include "service/base/log.h"
 #include "service/rpc/grant.h"
 
 /* In the call's arena: the commit outlives the step that prepares it. */
@@ -60,12 +61,39 @@ put_refresh(struct sa_call *call, const struct refreshing *refreshing)
 
 /* ---- second step: the store has spoken ---- */
 
+/* What an honest client never does: somebody has a token that is not theirs, or the database is an old one. */
+static void
+raise_alarm(struct sa_call *call, const struct refreshing *refreshing)
+{
+    switch (refreshing->refreshed.result) {
+    case SA_REFRESH_REUSED:
+        call->log_reason = "REUSED";
+        sa_log(SA_LOG_WARNING, "alarm event=TOKEN_REUSE reason=REUSED session=%s", refreshing->session.id);
+        return;
+    case SA_REFRESH_ROLLBACK:
+        call->log_reason = "STATE_ROLLBACK";
+        sa_log(SA_LOG_ERROR,
+               "alarm event=TOKEN_ROLLBACK reason=STATE_ROLLBACK session=%s: the database is older than its "
+               "tokens",
+               refreshing->session.id);
+        return;
+    case SA_REFRESH_SAME:
+    case SA_REFRESH_ROTATED:
+    case SA_REFRESH_REPLAYED:
+    case SA_REFRESH_STALE:
+    default:
+        return;
+    }
+}
+
 static enum sa_status
 refreshed(struct sa_call *call)
 {
     struct refreshing *refreshing = call->state;
     Secauth__V1__RefreshTokenResponse *reply = (Secauth__V1__RefreshTokenResponse *)call->reply;
 
+    if (call->committed == SA_INVALID_GRANT)
+        raise_alarm(call, refreshing);
     if (call->committed != SA_OK)
         return call->committed;
     if (refreshing->grant == NULL)

@@ -177,7 +177,8 @@ struct sa_refreshed {
 
 /*
  * The same as a part for sa_store_submit; NULL for lack of memory. `refresh` and `refreshed` live in the
- * arena, too; `refreshed` may be read once the part has finished with SA_OK.
+ * arena, too; `refreshed` may be read once the part has finished with SA_OK or
+ * SA_INVALID_GRANT.
  */
 struct sa_work *sa_store_refresh_work(struct sa_arena *arena, const struct sa_refresh *refresh,
                                       const struct sa_audit *audit, struct sa_refreshed *refreshed);

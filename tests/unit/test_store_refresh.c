@@ -149,7 +149,7 @@ a_generation_from_the_future_is_a_rollback(void **state)
 
     assert_int_equal(present(&scene, 2), SA_INVALID_GRANT);
     assert_int_equal(scene.result, SA_REFRESH_ROLLBACK);
-    expect_record(&scene, SA_EVENT_TOKEN_ROLLBACK, SA_OUTCOME_DENIED, "ROLLBACK");
+    expect_record(&scene, SA_EVENT_TOKEN_ROLLBACK, SA_OUTCOME_DENIED, "STATE_ROLLBACK");
     assert_true(is_live(&scene));
 }
 
