@@ -144,18 +144,6 @@ sa_token_read(const struct sa_authority *authority, struct sa_bytes token, struc
     return sa_jti_parse(ret_claims->jti, NULL, NULL, ret_client_row) == SA_OK ? SA_OK : SA_INVALID_GRANT;
 }
 
-enum sa_status
-sa_token_account_is_open(struct sa_authority *authority, const char *subject, int64_t now_ms, bool *ret_open)
-{
-    SA_OWN(sa_user) user = NULL;
-
-    enum sa_status status = sa_store_user_by_subject(authority->store, subject, &user);
-    if (status != SA_OK && status != SA_NOT_FOUND)
-        return status;
-    *ret_open = status == SA_OK && !sa_account_is_closed(sa_account_state(user, now_ms));
-    return SA_OK;
-}
-
 /*
  * Whether the client still stands behind a token. One made anew under the id has another row: it is another
  * client. One that was enabled again owns nothing of before.
@@ -208,12 +196,13 @@ static enum sa_status
 session_is_open(struct sa_authority *authority, const char *sid, int64_t now_ms, bool *ret_open)
 {
     struct sa_session session;
+    struct sa_user owner;
 
-    enum sa_status status = sa_store_session_live(authority->store, sid, now_ms, &session);
-    if (status == SA_OK)
-        return sa_token_account_is_open(authority, session.subject, now_ms, ret_open);
-    *ret_open = false;
-    return status == SA_NOT_FOUND ? SA_OK : status;
+    enum sa_status status = sa_store_session_owned(authority->store, sid, now_ms, &session, &owner);
+    if (status != SA_OK && status != SA_NOT_FOUND)
+        return status;
+    *ret_open = status == SA_OK && !sa_account_is_closed(sa_account_state(&owner, now_ms));
+    return SA_OK;
 }
 
 enum sa_status

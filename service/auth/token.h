@@ -54,11 +54,4 @@ SA_MUST_CHECK enum sa_status sa_token_read(const struct sa_authority *authority,
 SA_MUST_CHECK enum sa_status sa_token_is_live(struct sa_authority *authority, const struct sa_claims *claims,
                                               uint32_t client_row, int64_t now_ms, bool *ret_live);
 
-/*
- * Whether the person behind a session may still use the account; SA_OK with *ret_open; SA_STORAGE,
- * SA_NO_MEMORY.
- */
-SA_MUST_CHECK enum sa_status sa_token_account_is_open(struct sa_authority *authority, const char *subject,
-                                                      int64_t now_ms, bool *ret_open);
-
 #endif

@@ -1,4 +1,5 @@
 /* TokenService/RefreshToken (RFC 6749 section 6, RFC 9700 section 4.14). */
+#include "service/auth/account.h"
 #include "service/auth/client.h"
 #include "service/auth/inside.h"
 #include "service/auth/refresh.h"
@@ -26,14 +27,8 @@ prepare_refresh(struct sa_call *call, struct refreshing *refreshing, struct sa_a
 {
     const struct sa_session *session = &refreshing->session;
     struct sa_granted granted;
-    bool open = false;
 
-    enum sa_status status =
-        sa_token_account_is_open(call->authority, session->subject, call->now.wall_ms, &open);
-    if (status == SA_OK && !open)
-        status = SA_INVALID_GRANT;
-    if (status == SA_OK)
-        status = sa_scope_narrow(refreshing->client, session, &refreshing->wanted, &granted);
+    enum sa_status status = sa_scope_narrow(refreshing->client, session, &refreshing->wanted, &granted);
     if (status != SA_OK)
         return status;
     struct sa_token_subject subject = {.client = refreshing->client,
@@ -61,7 +56,8 @@ put_refresh(struct sa_call *call, const struct refreshing *refreshing)
 
 /* ---- second step: the store has spoken ---- */
 
-/* What an honest client never does: somebody has a token that is not theirs, or the database is an old one. */
+/* What an honest client never does: somebody has a token that is not theirs, or the database is an old one.
+ */
 static void
 raise_alarm(struct sa_call *call, const struct refreshing *refreshing)
 {
@@ -111,13 +107,16 @@ present(struct sa_call *call, struct refreshing *refreshing, const char *client_
     struct sa_audit record = sa_call_audit(call, SA_EVENT_TOKEN_REFRESH, SA_OUTCOME_GRANTED, NULL);
 
     record.client_id = client_id;
+    struct sa_user owner;
     enum sa_status status = sa_store_session_by_handle(call->authority->store, refreshing->row.handle_mac,
-                                                       call->now.wall_ms, &refreshing->session);
+                                                       call->now.wall_ms, &refreshing->session, &owner);
     if (status != SA_OK && status != SA_NOT_FOUND)
         return status;
     if (status == SA_OK && refreshing->session.client_row == refreshing->client->row) {
         rpc_grant_audit_session(&record, &refreshing->session);
-        status = prepare_refresh(call, refreshing, &record);
+        status = sa_account_is_closed(sa_account_state(&owner, call->now.wall_ms))
+                     ? SA_INVALID_GRANT
+                     : prepare_refresh(call, refreshing, &record);
         if (status != SA_OK)
             return rpc_grant_refuse(call, &record, status);
     }

@@ -1,4 +1,5 @@
 /* TokenService: IntrospectToken (RFC 7662) and RevokeToken (RFC 7009), both from live state. */
+#include "service/auth/account.h"
 #include "service/auth/client.h"
 #include "service/auth/inside.h"
 #include "service/auth/refresh.h"
@@ -175,20 +176,20 @@ introspect_refresh(struct sa_call *call, const struct sa_client *asker, const st
                    Secauth__V1__IntrospectTokenResponse *reply)
 {
     struct sa_session session;
+    struct sa_user owner;
     uint8_t mac[SA_MAC_LEN];
-    bool open = false;
 
     sa_refresh_lookup(call->authority->keyring, token, mac);
     enum sa_status status =
-        sa_store_session_by_handle(call->authority->store, mac, call->now.wall_ms, &session);
+        sa_store_session_by_handle(call->authority->store, mac, call->now.wall_ms, &session, &owner);
     if (status == SA_NOT_FOUND)
         return SA_OK;
     if (status == SA_OK &&
         ((asker != NULL && session.client_row != asker->row) || token->generation != session.generation))
         return SA_OK;
-    if (status == SA_OK)
-        status = sa_token_account_is_open(call->authority, session.subject, call->now.wall_ms, &open);
-    return status == SA_OK && open ? put_refresh(call, &session, reply) : status;
+    if (status != SA_OK || sa_account_is_closed(sa_account_state(&owner, call->now.wall_ms)))
+        return status;
+    return put_refresh(call, &session, reply);
 }
 
 /* A client must prove itself here; root and administrators need not be one. */
@@ -249,7 +250,7 @@ revoke_refresh(struct sa_call *call, const struct sa_client *client, const struc
 
     sa_refresh_lookup(call->authority->keyring, token, mac);
     enum sa_status status =
-        sa_store_session_by_handle(call->authority->store, mac, call->now.wall_ms, &session);
+        sa_store_session_by_handle(call->authority->store, mac, call->now.wall_ms, &session, NULL);
     if (status == SA_NOT_FOUND)
         return SA_OK;
     if (status != SA_OK)

@@ -65,11 +65,16 @@ SA_MUST_CHECK enum sa_status sa_store_session_open(struct sa_store *store, const
 SA_MUST_CHECK enum sa_status sa_store_session_live(struct sa_store *store, const char *id, int64_t now_ms,
                                                    struct sa_session *ret_session);
 
-/* The live session that a refresh token's handle belongs to, for introspection and revocation. SA_NOT_FOUND.
- */
+/* The same; of *ret_owner, its user, only what says whether the account may be used is filled in. */
+SA_MUST_CHECK enum sa_status sa_store_session_owned(struct sa_store *store, const char *id, int64_t now_ms,
+                                                    struct sa_session *ret_session,
+                                                    struct sa_user *ret_owner);
+
+/* Likewise the live session that a refresh token's handle belongs to; `ret_owner` NULL: is not asked for. */
 SA_MUST_CHECK enum sa_status sa_store_session_by_handle(struct sa_store *store,
                                                         const uint8_t handle_mac[SA_MAC_LEN], int64_t now_ms,
-                                                        struct sa_session *ret_session);
+                                                        struct sa_session *ret_session,
+                                                        struct sa_user *ret_owner);
 
 /*
  * End a session. Ending one that has ended is SA_OK and leaves no second record; SA_NOT_FOUND for one that

@@ -180,7 +180,26 @@ struct lookup {
     const char *id;
     const uint8_t *handle_mac; /* where there is no id */
     struct sa_session *session;
+    struct sa_user *owner; /* NULL: is not asked for */
 };
+
+#define OWNER_COLUMNS                                                                                        \
+    "u.active, u.not_before_s, u.not_after_s, u.must_change, u.changed_s, u.max_days, u.inactive_days"
+
+/* What says whether an account may be used. */
+static void
+read_owner(struct sa_query *query, struct sa_user *owner)
+{
+    owner->active = sa_get_int(query) != 0;
+    owner->not_before_s = sa_get_int(query);
+    owner->not_after_s = sa_get_int(query);
+    owner->must_change = sa_get_int(query) != 0;
+    owner->changed_s = sa_get_int(query);
+    owner->max_days = (uint32_t)sa_get_int(query);
+    int64_t inactive = sa_get_int(query);
+    owner->has_inactive = inactive >= 0;
+    owner->inactive_days = inactive >= 0 ? (uint32_t)inactive : 0;
+}
 
 static enum sa_status
 find(struct sa_sql *sql, void *context)
@@ -198,6 +217,8 @@ find(struct sa_sql *sql, void *context)
     if (status != SA_OK)
         return status;
     sa_session_read(&query, &session);
+    if (lookup->owner != NULL)
+        read_owner(&query, lookup->owner);
     status = sa_query_done(&query);
     if (status == SA_OK)
         *lookup->session = session;
@@ -214,12 +235,28 @@ sa_store_session_live(struct sa_store *store, const char *id, int64_t now_ms, st
 }
 
 enum sa_status
-sa_store_session_by_handle(struct sa_store *store, const uint8_t handle_mac[SA_MAC_LEN], int64_t now_ms,
-                           struct sa_session *ret_session)
+sa_store_session_owned(struct sa_store *store, const char *id, int64_t now_ms, struct sa_session *ret_session,
+                       struct sa_user *ret_owner)
 {
-    static const char BY_HANDLE[] = "SELECT " SA_SESSION_COLUMNS " " SA_SESSION_LIVE "AND s.handle_mac = ?2";
+    static const char BY_ID[] =
+        "SELECT " SA_SESSION_COLUMNS ", " OWNER_COLUMNS " " SA_SESSION_LIVE "AND s.id = ?2";
     struct lookup lookup = {
-        .text = BY_HANDLE, .now_ms = now_ms, .handle_mac = handle_mac, .session = ret_session};
+        .text = BY_ID, .now_ms = now_ms, .id = id, .session = ret_session, .owner = ret_owner};
+
+    return sa_store_read(store, find, &lookup);
+}
+
+enum sa_status
+sa_store_session_by_handle(struct sa_store *store, const uint8_t handle_mac[SA_MAC_LEN], int64_t now_ms,
+                           struct sa_session *ret_session, struct sa_user *ret_owner)
+{
+    static const char BY_HANDLE[] =
+        "SELECT " SA_SESSION_COLUMNS ", " OWNER_COLUMNS " " SA_SESSION_LIVE "AND s.handle_mac = ?2";
+    struct lookup lookup = {.text = BY_HANDLE,
+                            .now_ms = now_ms,
+                            .handle_mac = handle_mac,
+                            .session = ret_session,
+                            .owner = ret_owner};
 
     return sa_store_read(store, find, &lookup);
 }

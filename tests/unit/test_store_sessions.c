@@ -28,7 +28,8 @@ a_session_that_never_was_is_not_found(void **state)
 
     assert_false(is_live(&scene, "", FIXTURE_NOW_MS));
     assert_false(is_live(&scene, "AAAAAAAAAAAAAAAAAAAAAA", FIXTURE_NOW_MS));
-    assert_int_equal(sa_store_session_by_handle(scene.store, handle, FIXTURE_NOW_MS, &session), SA_NOT_FOUND);
+    assert_int_equal(sa_store_session_by_handle(scene.store, handle, FIXTURE_NOW_MS, &session, NULL),
+                     SA_NOT_FOUND);
     assert_int_equal(end(&scene, "AAAAAAAAAAAAAAAAAAAAAA"), SA_NOT_FOUND);
     assert_int_equal(fixture_sequence(scene.fixture), 2);
 }
@@ -174,7 +175,8 @@ a_session_comes_back_as_it_was_given(void **state)
     assert_int_equal(sa_store_session_live(scene.fixture->store, session.id, FIXTURE_NOW_MS, &found), SA_OK);
     expect_same(&found, &session);
     memset(&found, 0, sizeof(found));
-    assert_int_equal(sa_store_session_by_handle(scene.fixture->store, handle, FIXTURE_NOW_MS, &found), SA_OK);
+    assert_int_equal(sa_store_session_by_handle(scene.fixture->store, handle, FIXTURE_NOW_MS, &found, NULL),
+                     SA_OK);
     expect_same(&found, &session);
 }
 

@@ -281,7 +281,7 @@ a_user_made_anew_inherits_nothing(void **state)
     assert_string_not_equal(before, after);
 
     assert_int_equal(sa_store_session_live(fixture->store, session.id, FIXTURE_NOW_MS, &found), SA_NOT_FOUND);
-    assert_int_equal(sa_store_session_by_handle(fixture->store, handle, FIXTURE_NOW_MS, &found),
+    assert_int_equal(sa_store_session_by_handle(fixture->store, handle, FIXTURE_NOW_MS, &found, NULL),
                      SA_NOT_FOUND);
     assert_int_equal(fixture_open_session(fixture, &session, handle), SA_NOT_FOUND);
     struct sa_session_query query = {.subject = after, .limit = 10, .now_ms = FIXTURE_NOW_MS};
