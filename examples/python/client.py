@@ -9,6 +9,9 @@
     login CLIENT USER AUDIENCE       a person's password through a public client; prints the grant
     refresh CLIENT                   the refresh grant of a public client; prints the grant
     attested SESSION AUDIENCE        a token for the caller's own login session (a Unix socket only)
+    as-client CLIENT AUDIENCE        a token for a client that the caller is by its uid, without a secret (the same)
+    notes CLIENT AUDIENCE SCOPE ADDRESS   a token, and with it Notes/Read of the example's server at ADDRESS
+    call ADDRESS Read|Write          a method of Notes with the access token on stdin
     keys                             the key set that the service publishes
 
 Secrets come from stdin, one a line, in the order in which the command needs them: the client's secret or the person's
@@ -25,31 +28,36 @@ import tempfile
 import grpc
 import jwt
 
-PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
+EXAMPLES = pathlib.Path(__file__).resolve().parents[1]
+PROTO = EXAMPLES.parent / "proto"
 TIMEOUT_SECONDS = 20
 
 
 def stubs():
     """Stubs made now from the contract; a program of yours would make them once, with the same command."""
-    names = ("common", "token", "key", "authn")
+    names = {"common": "secauth/v1/common", "token": "secauth/v1/token", "key": "secauth/v1/key",
+             "authn": "secauth/v1/authn", "notes": "notes"}
     with tempfile.TemporaryDirectory() as out:
-        subprocess.run(["protoc", f"-I{PROTO}", f"--python_out={out}", f"--grpc_python_out={out}",
+        subprocess.run(["protoc", f"-I{PROTO}", f"-I{EXAMPLES}", f"--python_out={out}", f"--grpc_python_out={out}",
                         "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin",
-                        *(f"secauth/v1/{name}.proto" for name in names)], check=True, cwd=PROTO)
+                        *(f"{name}.proto" for name in names.values())], check=True, cwd=PROTO)
         sys.path.insert(0, out)
         modules = {}
-        for name in names:
-            modules[name] = importlib.import_module(f"secauth.v1.{name}_pb2")
-            modules[name + "_grpc"] = importlib.import_module(f"secauth.v1.{name}_pb2_grpc")
+        for name, path in names.items():
+            modules[name] = importlib.import_module(path.replace("/", ".") + "_pb2")
+            modules[name + "_grpc"] = importlib.import_module(path.replace("/", ".") + "_pb2_grpc")
         return argparse.Namespace(**modules)
+
+
+def connect(target, ca):
+    if target.startswith("unix:"):
+        return grpc.insecure_channel(target)
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(pathlib.Path(ca).read_bytes()))
 
 
 class Client:
     def __init__(self, target, ca):
-        if target.startswith("unix:"):
-            channel = grpc.insecure_channel(target)
-        else:
-            channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(pathlib.Path(ca).read_bytes()))
+        channel = connect(target, ca)
         self.pb = stubs()
         self.tokens = self.pb.token_grpc.TokenServiceStub(channel)
         self.keys = self.pb.key_grpc.KeyServiceStub(channel)
@@ -81,6 +89,18 @@ class Client:
     def attested(self, session_id, audience):
         request = self.pb.token.IssueAttestedTokenRequest(session_id=session_id, tokens=self._request(audience))
         return self.tokens.IssueAttestedToken(request, timeout=TIMEOUT_SECONDS).grant
+
+    def attested_client(self, client_id, audience):
+        request = self.pb.token.IssueAttestedTokenRequest(client_id=client_id, tokens=self._request(audience))
+        return self.tokens.IssueAttestedToken(request, timeout=TIMEOUT_SECONDS).grant
+
+    def notes(self, address, method, access_token):
+        """What a client does with its token: it stands in the metadata of each call."""
+        with grpc.insecure_channel(address) as channel:
+            service = self.pb.notes_grpc.NotesStub(channel)
+            request = self.pb.notes.ReadRequest() if method == "Read" else self.pb.notes.WriteRequest(text="bread")
+            return getattr(service, method)(request, timeout=TIMEOUT_SECONDS,
+                                            metadata=[("authorization", "Bearer " + access_token.decode())])
 
     def introspect(self, client_id, secret, token):
         request = self.pb.token.IntrospectTokenRequest(client=self._auth(client_id, secret), token=token)
@@ -132,6 +152,14 @@ def run(client, command, words):
         return grant_as_dict(client.refresh(words[0], secret_line()))
     if command == "attested":
         return grant_as_dict(client.attested(*words))
+    if command == "as-client":
+        return grant_as_dict(client.attested_client(*words))
+    if command == "notes":
+        client_id, audience, scope, address = words
+        return {"text": client.notes(address, "Read",
+                                     client.issue(client_id, secret_line(), audience, scope).access_token).text}
+    if command == "call":
+        return {"answer": str(client.notes(*words, secret_line())).strip()}
     if command == "keys":
         return client.key_set()
     raise SystemExit(__doc__)
