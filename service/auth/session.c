@@ -177,8 +177,11 @@ static void
 clean_up(struct sa_authority *authority, struct sa_now now)
 {
     const int64_t known_s = authority->conf->login_known_days * 86400;
-    unsigned done = CLEANED_AT_ONCE;
+    unsigned done;
 
+    if (sa_store_user_close(authority->store, now.wall_ms, &done) != SA_OK)
+        return;
+    done = CLEANED_AT_ONCE;
     while (done == CLEANED_AT_ONCE && sa_clock_now().boot_ms - now.boot_ms < CLEANING_MS)
         if (sa_store_session_expire(authority->store, now.wall_ms, CLEANED_AT_ONCE, &done) != SA_OK)
             return;

@@ -248,6 +248,16 @@ SA_MUST_CHECK enum sa_status sa_store_user_update(struct sa_store *store, const 
 SA_MUST_CHECK enum sa_status sa_store_user_set_active(struct sa_store *store, const char *name, bool active,
                                                       int64_t now_ms, const struct sa_audit *audit);
 
+#define SA_CLOSING_MAX 16u
+
+/*
+ * End the sessions of users whose account is over by its own dates, of at most SA_CLOSING_MAX users, with a
+ * record for each of them (SESSION_EXPIRE, ACCOUNT_EXPIRED) in the same commit: given more time later, they
+ * begin anew. UpdateUser does the same at once, also for an account that is made valid later only. ret_ended
+ * how many users; SA_CLOSING_MAX: there may be more.
+ */
+SA_MUST_CHECK enum sa_status sa_store_user_close(struct sa_store *store, int64_t now_ms, unsigned *ret_ended);
+
 /*
  * The record is gone with all that hangs on it: sessions, factors, known sources, and the failures under
  * `name_key` (NULL: none). The subject is never used again. SA_OK or SA_NOT_FOUND.

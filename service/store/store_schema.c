@@ -245,6 +245,14 @@ static const char FOURTH[] =
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX not_before_until ON not_before (until_ms);"
 
+    /* When an account is over by its own dates, as sa_account_state has it; NULL: never. */
+    "ALTER TABLE users ADD COLUMN closes_s INTEGER GENERATED ALWAYS AS (nullif(min("
+    "  iif(not_after_s > 0, not_after_s, 9223372036854775807),"
+    "  iif(inactive_days >= 0 AND max_days > 0 AND changed_s > 0,"
+    "      changed_s + (max_days + inactive_days) * 86400, 9223372036854775807)),"
+    "  9223372036854775807)) VIRTUAL;"
+    "CREATE INDEX users_closing ON users (closes_s) WHERE closes_s IS NOT NULL;"
+
     /* Sessions that have ended wait for their time to be purged, and are in nobody's way meanwhile. */
     "DROP INDEX sessions_expiry;"
     "CREATE INDEX sessions_expiry ON sessions (expires_ms) WHERE ended_ms = 0;"

@@ -267,6 +267,22 @@ replace_groups(struct sa_sql *sql, const char *subject, const struct sa_user *us
     return status == SA_OK ? insert_groups(sql, subject, user) : status;
 }
 
+/* New dates may shut an account at once. */
+static enum sa_status
+end_if_closed(struct sa_sql *sql, const char *subject, int64_t now_ms)
+{
+    static const char CLOSED[] =
+        "SELECT 1 FROM users WHERE subject = ?1 AND (closes_s <= ?2 OR not_before_s > ?2)";
+
+    SA_QUERY(query, sql, CLOSED);
+    sa_put_text(&query, subject);
+    sa_put_int(&query, now_ms / 1000);
+    enum sa_status status = sa_query_step(&query);
+    if (status == SA_OK)
+        return sa_sessions_end_of_user(sql, subject, NULL, now_ms);
+    return status == SA_NOT_FOUND ? SA_OK : status;
+}
+
 static enum sa_status
 update(struct sa_sql *sql, struct sa_work *work)
 {
@@ -298,6 +314,8 @@ update(struct sa_sql *sql, struct sa_work *work)
     status = sa_query_run(&query);
     if (status == SA_OK && (updating->parts & SA_USER_GROUPS) != 0)
         status = replace_groups(sql, updating->naming.subject, user);
+    if (status == SA_OK && (updating->parts & (SA_USER_DATES | SA_USER_AGEING)) != 0)
+        status = end_if_closed(sql, updating->naming.subject, work->record.time_ms);
     return status;
 }
 
