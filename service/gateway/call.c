@@ -131,6 +131,7 @@ sa_gcall_send(struct sa_gcall *call, uint8_t *body, size_t len)
     ops[count++] = send_outgoing(call);
     call->began = true;
     call->sending = true;
+    sa_patience_wait(&call->gateway->patience, call);
     start(call, ops, count, &call->on_sent);
 }
 
@@ -141,6 +142,7 @@ message_left(struct sa_tag *tag, bool ok)
 
     grpc_byte_buffer_destroy(call->outgoing);
     call->outgoing = NULL;
+    sa_patience_end(&call->gateway->patience, call);
     if (ok)
         sa_streams_sent(&call->gateway->streams, call);
     sa_gcall_unref(call);
@@ -155,8 +157,21 @@ add_trailer(struct sa_gcall *call, const char *key, struct sa_bytes value)
     };
 }
 
-void
-sa_gcall_finish(struct sa_gcall *call, const struct sa_answer *answer, uint8_t *body, size_t len)
+/* A status of the gateway's own, with details as the daemon would make them. */
+static struct sa_answer
+own_answer(enum sa_status status, const char *field, const char *rule, uint8_t ret_details[SA_DETAILS_MAX])
+{
+    struct sa_answer answer = {.status = status, .words = rule};
+
+    if (sa_status_row(status)->grpc == GRPC_STATUS_UNAVAILABLE)
+        answer.retry_ms = RETRY_MS;
+    answer.details =
+        sa_bytes(ret_details, sa_details_pack(status, answer.retry_ms, field, rule, ret_details));
+    return answer;
+}
+
+static void
+send_end(struct sa_gcall *call, const struct sa_answer *answer)
 {
     const struct sa_status_row *row = sa_status_row(answer->status);
     grpc_slice words = grpc_slice_from_copied_string(answer->words != NULL ? answer->words : row->words);
@@ -164,17 +179,10 @@ sa_gcall_finish(struct sa_gcall *call, const struct sa_answer *answer, uint8_t *
     grpc_op ops[3];
     size_t count = 0;
 
-    if (atomic_exchange(&call->answered, true)) {
-        grpc_slice_unref(words);
-        wipe_and_free(body, len);
-        return;
-    }
     if (!call->began)
         ops[count++] = send_begin();
-    if (answer->status == SA_OK && !call->streams) {
-        set_outgoing(call, body, len);
+    if (call->outgoing != NULL && !call->streams)
         ops[count++] = send_outgoing(call);
-    }
     if (answer->details.len > 0)
         add_trailer(call, "grpc-status-details-bin", answer->details);
     if (answer->retry_ms > 0) {
@@ -193,14 +201,31 @@ sa_gcall_finish(struct sa_gcall *call, const struct sa_answer *answer, uint8_t *
 }
 
 void
+sa_gcall_finish(struct sa_gcall *call, const struct sa_answer *answer, uint8_t *body, size_t len)
+{
+    uint8_t details[SA_DETAILS_MAX];
+    struct sa_answer busy;
+
+    if (atomic_exchange(&call->answered, true)) {
+        wipe_and_free(body, len);
+        return;
+    }
+    if (!sa_patience_take(&call->gateway->patience, call, len)) {
+        wipe_and_free(body, len); /* its client does not read: nothing more is kept for it */
+        busy = own_answer(SA_OVERLOADED, NULL, NULL, details);
+        answer = &busy;
+    } else if (answer->status == SA_OK && !call->streams) {
+        set_outgoing(call, body, len);
+    }
+    send_end(call, answer);
+}
+
+void
 sa_gcall_fail(struct sa_gcall *call, enum sa_status status, const char *field, const char *rule)
 {
     uint8_t details[SA_DETAILS_MAX];
-    struct sa_answer answer = {.status = status, .words = rule};
+    struct sa_answer answer = own_answer(status, field, rule, details);
 
-    if (sa_status_row(status)->grpc == GRPC_STATUS_UNAVAILABLE)
-        answer.retry_ms = RETRY_MS;
-    answer.details = sa_bytes(details, sa_details_pack(status, answer.retry_ms, field, rule, details));
     sa_gcall_finish(call, &answer, NULL, 0);
 }
 
@@ -230,7 +255,10 @@ sa_gcall_cut(struct sa_gcall *call, enum sa_status status)
 static void
 finished(struct sa_tag *tag, SA_UNUSED bool ok)
 {
-    sa_gcall_unref(CALL_OF(tag, on_finished));
+    struct sa_gcall *call = CALL_OF(tag, on_finished);
+
+    sa_patience_end(&call->gateway->patience, call);
+    sa_gcall_unref(call);
 }
 
 /* --- receiving --- */
@@ -240,6 +268,8 @@ sa_gcall_receive(struct sa_gcall *call)
 {
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->incoming};
 
+    if (!call->streams) /* a stream may be silent for as long as it likes */
+        sa_patience_wait(&call->gateway->patience, call);
     start(call, &op, 1, &call->on_message);
 }
 
@@ -250,6 +280,8 @@ message_came(struct sa_tag *tag, bool ok)
     uint8_t *body = NULL;
     size_t len = 0;
 
+    if (!call->streams)
+        sa_patience_end(&call->gateway->patience, call);
     if (call->incoming != NULL) {
         body = flatten(call->incoming, &len);
         grpc_byte_buffer_destroy(call->incoming);

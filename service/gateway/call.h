@@ -55,6 +55,7 @@ struct sa_gcall {
     struct sa_tag on_request, on_message, on_close, on_sent, on_finished;
     grpc_byte_buffer *incoming;
     int cancelled;
+    struct sa_patience_of patience;
     /* Sending. */
     atomic_bool answered;
     bool began; /* initial metadata is out; streams only */

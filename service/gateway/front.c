@@ -14,11 +14,12 @@
 #include "service/gateway/front_expiry.h"
 #include "service/gateway/front_pump.h"
 
-#define ACCEPTS_PER_EVENT       32
-#define DESCRIPTORS_ELSEWHERE   64
-#define DESCRIPTORS_PER_CONN    3
-#define PAUSE_MS                100 /* without a free descriptor: closing takes time, accepting again at once spins */
-#define REFUSALS_LOGGED_EACH_MS 10000
+#define ACCEPTS_PER_EVENT     32
+#define DESCRIPTORS_ELSEWHERE 64
+#define DESCRIPTORS_PER_CONN  3
+#define PAUSE_MS              100 /* without a free descriptor: closing takes time, accepting again at once spins */
+#define SAME_LOGGED_EACH_MS   10000 /* of refusals for one reason, */
+#define OTHER_LOGGED_EACH_MS  1000  /* and for another than the last */
 
 TAILQ_HEAD(conn_list, sa_front_conn);
 
@@ -38,6 +39,7 @@ struct sa_front {
     struct sa_loop_timer handshake_timer, pause_timer;
     unsigned refusals;
     int64_t refusals_logged_ms;
+    const char *refused_why; /* what the log said last */
 };
 
 static int
@@ -47,6 +49,24 @@ open_spare(void)
 }
 
 /* --- what connections report --- */
+
+/* One line for many: whoever floods the front shall not flood the log too. */
+static void
+note_refusal(struct sa_front *front, const char *why)
+{
+    int64_t now_ms = sa_loop_now_ms();
+
+    front->refusals++;
+    if (front->refusals_logged_ms != 0 &&
+        now_ms - front->refusals_logged_ms <
+            (why == front->refused_why ? SAME_LOGGED_EACH_MS : OTHER_LOGGED_EACH_MS))
+        return;
+    sa_log(SA_LOG_WARNING, "%u connections refused or cut off since the last such line; now: %s",
+           front->refusals, why);
+    front->refusals = 0;
+    front->refused_why = why;
+    front->refusals_logged_ms = now_ms;
+}
 
 static void *
 conn_ready(struct sa_front_conn *conn, int fd)
@@ -69,6 +89,8 @@ conn_over(struct sa_front_conn *conn)
     else
         TAILQ_REMOVE(&front->open, conn, link);
     front->count--;
+    if (conn->broken_rule != NULL)
+        note_refusal(front, conn->broken_rule);
     if (conn->handle != NULL)
         front->user.gone(front->user.user, conn->handle);
 }
@@ -89,20 +111,6 @@ handshake_due(struct sa_loop_timer *timer)
 }
 
 /* --- accepting --- */
-
-/* One line for many: whoever floods the front shall not flood the log too. */
-static void
-note_refusal(struct sa_front *front, const char *why)
-{
-    int64_t now_ms = sa_loop_now_ms();
-
-    front->refusals++;
-    if (front->refusals_logged_ms != 0 && now_ms - front->refusals_logged_ms < REFUSALS_LOGGED_EACH_MS)
-        return;
-    sa_log(SA_LOG_WARNING, "%u connections refused since the last such line; now: %s", front->refusals, why);
-    front->refusals = 0;
-    front->refusals_logged_ms = now_ms;
-}
 
 static unsigned
 count_key(const struct conn_list *list, const uint8_t key[16])

@@ -92,7 +92,8 @@ read_net(struct sa_front_conn *conn)
         return tls_waits(conn, got, &conn->read_wants_out, SSL_ERROR_WANT_WRITE);
     piece->from = 0;
     piece->len = (size_t)got;
-    return MOVED;
+    conn->broken_rule = sa_front_h2_look(&conn->h2, piece->bytes, piece->len, sa_loop_now_ms());
+    return conn->broken_rule == NULL ? MOVED : BROKEN;
 }
 
 /* Some of a piece has left; what has left is wiped, since it may be a password. */

@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "service/gateway/front.h"
+#include "service/gateway/front_h2.h"
 #include "service/gateway/front_tls.h"
 
 /* A whole TLS record: nothing decrypted is ever left inside the library. */
@@ -49,6 +50,8 @@ struct sa_front_conn {
     SSL *ssl;
     bool read_wants_out, write_wants_in; /* TLS needs the other direction first */
     bool library_closed;                 /* no more will come from the pair than it already holds */
+    struct sa_front_h2 h2;
+    const char *broken_rule; /* why it was ended, where the client has broken one */
     struct sa_front_piece to_plain, to_net;
 };
 

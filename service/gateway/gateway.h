@@ -5,6 +5,7 @@
 #include <grpc/grpc.h>
 
 #include "service/gateway/descriptors.h"
+#include "service/gateway/patience.h"
 #include "service/gateway/peer_table.h"
 #include "service/gateway/streams.h"
 #include "service/gateway/upstream.h"
@@ -15,6 +16,7 @@ struct sa_gateway {
     struct sa_peer_table *peers;
     struct sa_descriptors *descriptors;
     struct sa_streams streams;
+    struct sa_patience patience;
     atomic_uint open_calls; /* of any kind, from request to close */
     grpc_server *server;
     grpc_completion_queue *queue;

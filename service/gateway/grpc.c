@@ -8,8 +8,12 @@
 #include "proto/frame.h"
 #include "service/base/log.h"
 #include "service/gateway/call.h"
+#include "service/gateway/front_h2.h"
 
 #define ARMED_REQUESTS 32 /* each re-arms itself: a call without an armed request would wait */
+
+/* What connections and their streams may hold of what clients send; past it streams are cancelled. */
+#define MEMORY_MIB 128
 
 #define INT_ARG(name, number)                                                                                \
     ((grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)(name), .value.integer = (number)})
@@ -52,9 +56,13 @@ log_for_library(gpr_log_func_args *args)
 static grpc_server *
 make_server(void)
 {
+    grpc_resource_quota *quota = grpc_resource_quota_create("secauth-grpc");
     grpc_arg args[] = {
+        {.type = GRPC_ARG_POINTER,
+         .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
+         .value.pointer = {quota, grpc_resource_quota_arg_vtable()}},
         /* Without it 100,000 opened and reset streams take 1 GB, with it 13 MB. */
-        INT_ARG(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100),
+        INT_ARG(GRPC_ARG_MAX_CONCURRENT_STREAMS, (int)SA_H2_STREAMS_MAX),
         INT_ARG(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)SA_FRAME_REQUEST_MAX),
         INT_ARG(GRPC_ARG_MAX_METADATA_SIZE, 8192),
         /* A window that grows with the line would let each connection hold megabytes. */
@@ -72,9 +80,12 @@ make_server(void)
         INT_ARG(GRPC_ARG_MAX_CONNECTION_AGE_MS, 6 * 60 * 60 * 1000),
         INT_ARG(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 60 * 1000),
     };
+    grpc_resource_quota_resize(quota, (size_t)MEMORY_MIB << 20);
     grpc_channel_args all = {SA_COUNT(args), args};
+    grpc_server *server = grpc_server_create(&all, NULL);
 
-    return grpc_server_create(&all, NULL);
+    grpc_resource_quota_unref(quota);
+    return server;
 }
 
 enum sa_status

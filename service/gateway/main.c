@@ -250,6 +250,7 @@ set_up(struct program *program)
         return "no memory";
     sa_loop_on_wake(gateway->loop, on_wake, program);
     loop_of_signals = gateway->loop;
+    sa_patience_start(&gateway->patience, gateway->loop);
     gateway->upstream = sa_upstream_new(gateway->loop, program->options.upstream, program->options.calls,
                                         daemon_state, program);
     if (gateway->upstream == NULL || sa_grpc_start(gateway, on_drained, program) != SA_OK)

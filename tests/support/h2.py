@@ -94,6 +94,21 @@ class H2:
         except (EOFError, ConnectionError, ssl.SSLError):
             return None
 
+    def drain(self):
+        """Read what is there. False at the end of the connection."""
+        seconds = self.connection.gettimeout()
+        self.connection.setblocking(False)
+        try:
+            while more := self.connection.recv(65536):
+                self.rest += more
+            return False
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except (ConnectionError, ssl.SSLError):
+            return False
+        finally:
+            self.connection.settimeout(seconds)
+
     def is_cut(self):
         """Whether the other side ends the connection within the time."""
         try:
