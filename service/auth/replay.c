@@ -65,7 +65,7 @@ take(struct sa_replay *replay, const uint8_t key[SA_LRU_KEY_LEN], int64_t iat_s,
 {
     forget(replay, now.boot_ms);
     if (iat_s <= replay->floor_s) /* the last seconds of the floor are new ones of honest clocks, too */
-        return iat_s > replay->floor_s - SA_PROOF_LEEWAY_S ? SA_OVERLOADED : SA_NOT_FOUND;
+        return iat_s >= replay->floor_s - SA_PROOF_LEEWAY_S ? SA_OVERLOADED : SA_NOT_FOUND;
     if (sa_lru_find(replay->seen, key) != NULL)
         return SA_ALREADY_EXISTS;
     if (sa_lru_count(replay->seen) == replay->room)

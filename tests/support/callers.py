@@ -37,6 +37,7 @@ class Answer(NamedTuple):
     reply: object
     hinted: bool
     words: str = ""
+    field: str = ""  # that breaks a rule
 
 
 class SocketCaller:
@@ -68,7 +69,8 @@ class SocketCaller:
         granted = STATUS[status] == "OK"
         if granted:
             return Answer("OK", self.kind.FromString(body), False)
-        return Answer(STATUS[status], None, millis > 0, MESSAGES["Status"].FromString(body).message)
+        said = MESSAGES["Status"].FromString(body)
+        return Answer(STATUS[status], None, millis > 0, said.message, field_of(said))
 
     def close(self):
         self.connection.socket.close()
@@ -94,6 +96,14 @@ class GrpcCaller:
 
     def close(self):
         self.channel.close()
+
+
+def field_of(status):
+    """What google.rpc.BadRequest names, where there is one."""
+    for detail in status.details:
+        if detail.type_url.endswith("/google.rpc.BadRequest"):
+            return MESSAGES["BadRequest"].FromString(detail.value).field_violations[0].field
+    return ""
 
 
 def answer_of(error):
