@@ -356,6 +356,8 @@ static const char FIFTH[] =
     "  INSERT INTO revocations (kind, key, since_ms, not_before_ms, until_ms) VALUES (new.kind, new.key,"
     "    new.since_ms, new.not_before_ms, new.until_ms); END;"
 
+    "CREATE INDEX api_keys_expiry ON api_keys (expires_ms) WHERE expires_ms > 0;"
+
     "PRAGMA user_version = 5;";
 
 const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}, {THIRD}, {FOURTH}, {FIFTH}};

@@ -224,6 +224,10 @@ static const struct {
      1},
     {"DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE exp_s < ?1 LIMIT ?2)",
      1000},
+    {"DELETE FROM api_keys WHERE number IN (SELECT number FROM api_keys WHERE expires_ms > 0 AND expires_ms "
+     "< ?1 "
+     "LIMIT ?2)",
+     1},
     {"DELETE FROM revocations WHERE sequence IN (SELECT sequence FROM revocations WHERE until_ms < ?1 LIMIT "
      "?2)",
      1},
