@@ -5,6 +5,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from callers import *  # noqa: E402,F403
+from follower import Follower  # noqa: E402
 
 
 def clock_goes_on(seconds):
@@ -29,6 +30,7 @@ def sessions(doors):
 def main():
     doors = Doors()
     register(doors)
+    follower = Follower()
     logins = {name: doors.login("P1", name.rstrip("123")) for name in ("alice1", "alice2", "alice3", "bob")}
     newest, stolen = logins["alice1"], logins["alice1"].refresh_token
     assert len(sessions(doors)) == 4, "a second login replaces no other"
@@ -39,12 +41,14 @@ def main():
     assert active(doors, newest), "nothing revoked: a slow duplicate"
     clock_goes_on(31)
     assert refresh(doors, stolen).reason == "INVALID_GRANT", "INVALID_GRANT"
+    assert follower.hears_of(newest.access_token), "followers hear of S1 within a second"
     for door in doors.ALL:
         assert refresh(doors, newest.refresh_token, door).reason == "INVALID_GRANT", "its newest refresh token is refused"
     assert not active(doors, newest), "its access token introspects inactive"
     del logins["alice1"]
     for name, grant in logins.items():
         assert active(doors, grant), f"S2, S3 and bob are untouched ({name})"
+        assert not follower.voids(grant.access_token), f"followers hear of S1 alone ({name})"
         again = refresh(doors, grant.refresh_token)
         assert again.reason == "OK" and active(doors, again.reply.grant), f"S2, S3 and bob are untouched ({name})"
     there = sessions(doors)

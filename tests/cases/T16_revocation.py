@@ -5,6 +5,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from callers import *  # noqa: E402,F403
+from follower import Follower  # noqa: E402
 
 HINTS = {"right": "refresh_token", "wrong": "access_token", "unknown": "what_is_this", "no": ""}
 
@@ -30,15 +31,18 @@ def is_dead(doors, grant):
 
 
 def hints(doors):
+    follower = Follower()
     for (word, hint), door in zip(HINTS.items(), ("root", "user", "local", "tls")):
         grant = doors.login("P1")
         assert revoke(doors, grant.refresh_token, hint=hint, door=door).reply.accepted, f"with the {word} hint: success"
         is_dead(doors, grant)
+        assert follower.hears_of(grant.access_token), "followers told"
         token = doors.reply("tls", "Token/IssueToken", client=auth("C1"), tokens={"audiences": ["demo"]}).grant.access_token
         assert active(doors, token)
         hint = {"refresh_token": "access_token", "access_token": "refresh_token"}.get(hint, hint)
         assert revoke(doors, token, "C1", hint, door).reply.accepted, f"an access token with the {word} hint: success"
         assert not active(doors, token), "really dead"
+        assert follower.hears_of(token), "followers told"
 
 
 def twice_and_rubbish(doors):

@@ -26,9 +26,11 @@ def prepare():
     grants = [doors.login("P1", user) for user in ("alice", "alice", "alice", "carol", "dave")]
     login = doors.reply("root", "Session/OpenSession", user=b"alice", uid={"id": ALICE}, origin={"service": "sshd", "rhost": b"203.0.113.9"})
     keys = doors.reply("root", "SigningKey/ListSigningKeys").keys
+    api_key = doors.reply("root", "ApiKey/CreateApiKey", client_id="C1", label="of today",
+                          audiences=[{"audience": "demo", "scopes": ["read"]}]).api_key.key_id
     with open(TARGETS + ".new", "w", encoding="ascii") as file:
         json.dump({"refresh": [grant.refresh_token.decode() for grant in grants], "access": [grant.access_token.decode() for grant in grants],
-                   "sid": [grant.session_id for grant in grants], "login": login.session_id, "kids": [key.kid for key in keys]}, file)
+                   "sid": [grant.session_id for grant in grants], "login": login.session_id, "api_key": api_key, "kids": [key.kid for key in keys]}, file)
     os.rename(TARGETS + ".new", TARGETS)
     time.sleep(60)
 
@@ -46,6 +48,9 @@ def calls(found):
     def gone(session_id):
         return lambda doors: session_id not in {row.session_id for row in doors.reply("root", "Session/ListSessions", page_size=500).sessions}
 
+    def without_key(doors):
+        return found["api_key"] not in {row.key_id for row in doors.reply("root", "ApiKey/ListApiKeys", client_id="C1").api_keys}
+
     def disabled(doors):
         return not doors.reply("root", "User/GetUser", name="dave").user.active
 
@@ -57,6 +62,7 @@ def calls(found):
         ("RevokeToken of an access token", "local", "Token/RevokeToken", {"client": auth("P1"), "token": found["access"][1].encode()}, inactive(1)),
         ("RevokeSession", "root", "Session/RevokeSession", {"session_id": found["sid"][2]}, gone(found["sid"][2])),
         ("RevokeUserSessions", "root", "Session/RevokeUserSessions", {"user": b"carol"}, inactive(3)),
+        ("RevokeApiKey", "root", "ApiKey/RevokeApiKey", {"key_id": found["api_key"]}, without_key),
         ("CloseSession", "root", "Session/CloseSession", {"session_id": found["login"], "user": b"alice", "origin": {"service": "sshd"}},
          gone(found["login"])),
         ("user disable", "root", "User/SetUserActive", {"name": "dave", "active": False}, disabled),
@@ -95,7 +101,7 @@ def revoked():
         assert done(doors), f"{word}: works"
     records = doors.reply("root", "Audit/ListAuditRecords", after_sequence=before, page_size=500).records
     said = {record.event for record in records}
-    wanted = {"TOKEN_REVOKE", "SESSION_REVOKE", "SESSION_CLOSE", "USER_DISABLE", "KEY_REVOKE"}
+    wanted = {"TOKEN_REVOKE", "SESSION_REVOKE", "SESSION_CLOSE", "USER_DISABLE", "KEY_REVOKE", "API_KEY_REVOKE"}
     assert wanted <= said, f"and is recorded (not {wanted - said})"
 
 
