@@ -133,15 +133,13 @@ sa_token_ttl(const struct sa_authority *authority, const struct sa_client *clien
 
 enum sa_status
 sa_token_read(const struct sa_authority *authority, struct sa_bytes token, struct sa_claims *ret_claims,
-              uint32_t *ret_client_row)
+              uint32_t *ret_client_row, const char **ret_reason)
 {
     SA_OWN(sa_signing_set) set = sa_signing_hold(authority);
 
     enum sa_status status =
-        sa_jwt_verify(set->keys, set->count, authority->conf->token_issuer, token, ret_claims);
-    if (status != SA_OK)
-        return status;
-    return sa_jti_parse(ret_claims->jti, NULL, NULL, ret_client_row) == SA_OK ? SA_OK : SA_INVALID_GRANT;
+        sa_jwt_verify(set->keys, set->count, authority->conf->token_issuer, token, ret_claims, ret_reason);
+    return status != SA_OK ? status : sa_jti_parse(ret_claims->jti, NULL, NULL, ret_client_row);
 }
 
 /*

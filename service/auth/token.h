@@ -42,10 +42,12 @@ uint32_t sa_token_ttl(const struct sa_authority *authority, const struct sa_clie
 /*
  * Read a token of our own, dead or alive; whose it is and when it ends is for the caller to judge.
  *   ret_client_row  the client's row that it was minted for.
- * Returns SA_OK, SA_INVALID_GRANT, SA_NO_MEMORY.
+ *   ret_reason      why not, one word for the log; written only on SA_INVALID_GRANT.
+ * Returns SA_OK, SA_INVALID_GRANT.
  */
 SA_MUST_CHECK enum sa_status sa_token_read(const struct sa_authority *authority, struct sa_bytes token,
-                                           struct sa_claims *ret_claims, uint32_t *ret_client_row);
+                                           struct sa_claims *ret_claims, uint32_t *ret_client_row,
+                                           const char **ret_reason);
 
 /*
  * Whether what a token of ours says holds now: not expired, not revoked, ruled out by nobody, its client the

@@ -1,5 +1,5 @@
 /*
- * What every reader of a JWT (RFC 7519) does first, strictly: take a compact JWS apart and read its JSON.
+ * What every reader of a JWS of others does first, strictly: take it apart and read its JSON.
  * Nothing is verified here. Private to service/crypto.
  */
 #ifndef SA_JOSE_H

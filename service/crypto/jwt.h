@@ -109,10 +109,12 @@ SA_MUST_CHECK enum sa_status sa_jwt_sign(const struct sa_signing_key *key, const
  * nothing else in the header, canonical base64url, a signature of the right length, no duplicate members, iss
  * equal to `issuer`, every claim in form. Times are not judged: the caller does.
  *
- * Returns SA_OK, or SA_INVALID_GRANT for anything that is not ours; SA_NO_MEMORY.
+ *   ret_reason  why not, for a log: the words of secauth_verify() in client/secauth.h.
+ *
+ * Returns SA_OK, or SA_INVALID_GRANT for anything that is not ours.
  */
 SA_MUST_CHECK enum sa_status sa_jwt_verify(struct sa_signing_key *const *keys, unsigned count,
                                            const char *issuer, struct sa_bytes token,
-                                           struct sa_claims *ret_claims);
+                                           struct sa_claims *ret_claims, const char **ret_reason);
 
 #endif

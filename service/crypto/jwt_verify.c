@@ -2,157 +2,201 @@
 
 #include <stdio.h>
 
-#include "service/crypto/jose.h"
+#include "proto/compact.h"
 #include "service/crypto/signing_key.h"
 
-static bool
-audiences_of(const json_t *object, struct sa_claims *ret_claims)
-{
-    const json_t *value = json_object_get(object, "aud");
-    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+#define NODES_MAX 640u /* values in the claims, each group one */
 
-    if (value == NULL || count == 0 || count > SA_JWT_AUDIENCES)
+/* A string that fits and is not empty; an absent one is "". */
+static bool
+text_of(const struct sa_json *object, const char *name, char *ret_text, size_t size)
+{
+    const struct sa_json *value = sa_json_member(object, name);
+
+    ret_text[0] = '\0';
+    if (value == NULL)
+        return true;
+    if (value->kind != SA_JSON_STRING || value->text.len == 0 || value->text.len >= size)
         return false;
-    for (size_t i = 0; i < count; i++) {
-        const json_t *one = json_is_array(value) ? json_array_get(value, i) : value;
-        if (!json_is_string(one) || json_string_length(one) == 0 ||
-            json_string_length(one) > SA_JWT_AUDIENCE_MAX)
+    memcpy(ret_text, value->text.data, value->text.len + 1);
+    return true;
+}
+
+/* A whole number over 0; an absent one is 0. */
+static bool
+number_of(const struct sa_json *object, const char *name, int64_t *ret_number)
+{
+    const struct sa_json *value = sa_json_member(object, name);
+
+    *ret_number = 0;
+    return value == NULL || (sa_json_integer(value, ret_number) && *ret_number > 0);
+}
+
+static bool
+audiences_of(const struct sa_json *object, struct sa_claims *ret_claims)
+{
+    const struct sa_json *aud = sa_json_member(object, "aud");
+    bool many = aud != NULL && aud->kind == SA_JSON_ARRAY;
+    size_t count = many ? aud->children : 1;
+
+    if (aud == NULL || count == 0 || count > SA_JWT_AUDIENCES)
+        return false;
+    const struct sa_json *one = many ? sa_json_first(aud) : aud;
+    for (size_t i = 0; i < count; i++, one = sa_json_next(one)) {
+        if (one->kind != SA_JSON_STRING || one->text.len == 0 || one->text.len > SA_JWT_AUDIENCE_MAX)
             return false;
-        memcpy(ret_claims->aud[i], json_string_value(one), json_string_length(one) + 1);
+        memcpy(ret_claims->aud[i], one->text.data, one->text.len + 1);
     }
     ret_claims->aud_count = (unsigned)count;
     return true;
 }
 
 static bool
-words_of(const json_t *object, const char *name, char *ret_words, size_t size)
+words_of(const struct sa_json *object, const char *name, char *ret_words, size_t size)
 {
-    const json_t *value = json_object_get(object, name);
+    const struct sa_json *value = sa_json_member(object, name);
     size_t len = 0;
 
     ret_words[0] = '\0';
     if (value == NULL)
         return true;
-    if (!json_is_array(value))
+    if (value->kind != SA_JSON_ARRAY)
         return false;
-    for (size_t i = 0; i < json_array_size(value); i++) {
-        const json_t *one = json_array_get(value, i);
-        if (!json_is_string(one) || len + json_string_length(one) + 2 > size)
+    const struct sa_json *one = sa_json_first(value);
+    for (uint32_t i = 0; i < value->children; i++, one = sa_json_next(one)) {
+        if (one->kind != SA_JSON_STRING || len + one->text.len + 2 > size)
             return false;
-        len +=
-            (size_t)snprintf(ret_words + len, size - len, "%s%s", i == 0 ? "" : " ", json_string_value(one));
+        len += (size_t)snprintf(ret_words + len, size - len, "%s%s", i == 0 ? "" : " ", sa_json_string(one));
     }
     return true;
 }
 
 /* `cnf`: members of ours only, and one at least; a binding that is not understood is not passed over. */
 static bool
-binding_of(const json_t *object, struct sa_binding *ret_binding)
+binding_of(const struct sa_json *object, struct sa_binding *ret_binding)
 {
-    const json_t *cnf = json_object_get(object, "cnf");
+    const struct sa_json *cnf = sa_json_member(object, "cnf");
 
     if (cnf == NULL)
         return true;
-    if (!json_is_object(cnf) ||
-        !sa_jose_string(cnf, "x5t#S256", ret_binding->x5t, sizeof(ret_binding->x5t)) ||
-        !sa_jose_string(cnf, "jkt", ret_binding->jkt, sizeof(ret_binding->jkt)))
+    if (cnf->kind != SA_JSON_OBJECT ||
+        !text_of(cnf, "x5t#S256", ret_binding->x5t, sizeof(ret_binding->x5t)) ||
+        !text_of(cnf, "jkt", ret_binding->jkt, sizeof(ret_binding->jkt)))
         return false;
-    size_t known = (ret_binding->x5t[0] != '\0') + (ret_binding->jkt[0] != '\0');
-    return known > 0 && json_object_size(cnf) == known;
+    uint32_t known = (ret_binding->x5t[0] != '\0') + (ret_binding->jkt[0] != '\0');
+    return known > 0 && cnf->children == known;
 }
 
 /* `act`: each with who it is and, within it, who acted before; a longer chain than we make is not ours. */
 static bool
-actors_of(const json_t *object, struct sa_claims *ret_claims)
+actors_of(const struct sa_json *object, struct sa_claims *ret_claims)
 {
-    const json_t *act = json_object_get(object, "act");
+    const struct sa_json *act = sa_json_member(object, "act");
 
-    for (; act != NULL; act = json_object_get(act, "act")) {
-        char *name = ret_claims->act[ret_claims->act_count];
-
-        if (ret_claims->act_count++ == SA_JWT_ACTORS || !json_is_object(act) ||
-            !sa_jose_string(act, "sub", name, sizeof(ret_claims->act[0])) || name[0] == '\0')
+    for (; act != NULL; act = sa_json_member(act, "act")) {
+        if (ret_claims->act_count == SA_JWT_ACTORS || act->kind != SA_JSON_OBJECT)
+            return false;
+        char *name = ret_claims->act[ret_claims->act_count++];
+        if (!text_of(act, "sub", name, sizeof(ret_claims->act[0])) || name[0] == '\0')
             return false;
     }
     return true;
 }
 
 static bool
-claims_of(const json_t *object, const char *issuer, struct sa_claims *ret_claims)
+claims_of(const struct sa_json *object, struct sa_claims *ret_claims)
 {
     struct sa_claims *c = ret_claims;
 
     memset(c, 0, sizeof(*c));
-    if (!sa_jose_string(object, "iss", c->iss, sizeof(c->iss)) ||
-        !sa_jose_string(object, "sub", c->sub, sizeof(c->sub)) || !audiences_of(object, c) ||
-        !sa_jose_number(object, "exp", &c->exp) || !sa_jose_number(object, "iat", &c->iat) ||
-        !sa_jose_string(object, "jti", c->jti, sizeof(c->jti)) ||
-        !sa_jose_string(object, "client_id", c->client_id, sizeof(c->client_id)) ||
-        !sa_jose_string(object, "scope", c->scope, sizeof(c->scope)) ||
-        !sa_jose_string(object, "sid", c->sid, sizeof(c->sid)) ||
-        !sa_jose_number(object, "auth_time", &c->auth_time) ||
-        !words_of(object, "amr", c->amr, sizeof(c->amr)) ||
-        !sa_jose_string(object, "acr", c->acr, sizeof(c->acr)) ||
-        !sa_jose_string(object, "username", c->username, sizeof(c->username)) ||
+    if (object->kind != SA_JSON_OBJECT || !text_of(object, "iss", c->iss, sizeof(c->iss)) ||
+        !text_of(object, "sub", c->sub, sizeof(c->sub)) || !audiences_of(object, c) ||
+        !number_of(object, "exp", &c->exp) || !number_of(object, "iat", &c->iat) ||
+        !text_of(object, "jti", c->jti, sizeof(c->jti)) ||
+        !text_of(object, "client_id", c->client_id, sizeof(c->client_id)) ||
+        !text_of(object, "scope", c->scope, sizeof(c->scope)) ||
+        !text_of(object, "sid", c->sid, sizeof(c->sid)) || !number_of(object, "auth_time", &c->auth_time) ||
+        !words_of(object, "amr", c->amr, sizeof(c->amr)) || !text_of(object, "acr", c->acr, sizeof(c->acr)) ||
+        !text_of(object, "username", c->username, sizeof(c->username)) ||
         !words_of(object, "groups", c->groups, sizeof(c->groups)) || !binding_of(object, &c->cnf) ||
         !actors_of(object, c))
         return false;
-    c->has_groups = json_object_get(object, "groups") != NULL;
-    return strcmp(c->iss, issuer) == 0 && c->sub[0] != '\0' && c->exp != 0 && c->iat != 0 &&
-           c->client_id[0] != '\0' && sa_jti_parse(c->jti, NULL, NULL, NULL) == SA_OK;
+    c->has_groups = sa_json_member(object, "groups") != NULL;
+    return c->iss[0] != '\0' && c->sub[0] != '\0' && c->exp != 0 && c->iat != 0 && c->client_id[0] != '\0' &&
+           sa_jti_parse(c->jti, NULL, NULL, NULL) == SA_OK;
 }
 
-/*
- * The key that a header names, where the header is one of ours: exactly alg, typ and kid. The algorithm is
- * the key's; the token only agrees (RFC 8725 section 3.1).
- */
 static const struct sa_signing_key *
-key_of(struct sa_signing_key *const *keys, unsigned count, const json_t *header)
+key_of(struct sa_signing_key *const *keys, unsigned count, const char *kid)
 {
-    char alg[16], typ[16], kid[SA_KID_LEN + 1];
-
-    if (json_object_size(header) != 3 || !sa_jose_string(header, "alg", alg, sizeof(alg)) ||
-        !sa_jose_string(header, "typ", typ, sizeof(typ)) ||
-        !sa_jose_string(header, "kid", kid, sizeof(kid)) ||
-        (strcmp(typ, "at+jwt") != 0 && strcmp(typ, "JWT") != 0))
-        return NULL;
     for (unsigned i = 0; i < count; i++)
-        if (strcmp(keys[i]->kid, kid) == 0)
-            return strcmp(alg, sa_key_alg_name(keys[i]->alg)) == 0 ? keys[i] : NULL;
+        if (kid != NULL && strcmp(keys[i]->kid, kid) == 0)
+            return keys[i];
     return NULL;
 }
 
-/* Signature first: no claim is looked at before it is known to be ours. */
-static bool
-signature_is_good(struct sa_signing_key *const *keys, unsigned count, const struct sa_jose *parts)
+/*
+ * Signature first: no claim is looked at before it is known to be ours. The algorithm is the key's; the token
+ * only agrees (RFC 8725 section 3.1). Returns why not, or NULL.
+ */
+static const char *
+wrong_signature(struct sa_signing_key *const *keys, unsigned count, const struct sa_compact *parts)
 {
-    uint8_t signature[SA_SIGNATURE_MAX];
+    struct sa_compact_header header;
+    uint8_t signature[SA_COMPACT_DECODED_MAX(SA_COMPACT_TOKEN_MAX)];
     uint8_t digest[SA_SHA256_LEN];
+    const char *reason;
     size_t len;
-    json_t *header = sa_jose_object(parts->header);
-    const struct sa_signing_key *key = header == NULL ? NULL : key_of(keys, count, header);
 
-    json_decref(header);
-    if (key == NULL || sa_base64url_decode(parts->signature, signature, sizeof(signature), &len) != SA_OK)
-        return false;
+    if (sa_compact_read_header(parts->header, &header, &reason) != SA_OK)
+        return reason;
+    const struct sa_signing_key *key = key_of(keys, count, header.kid);
+    if (key == NULL)
+        return "kid";
+    if (strcmp(header.alg, sa_key_alg_name(key->alg)) != 0)
+        return "alg";
+    if (sa_compact_decode(parts->signature, signature, &len) != SA_OK)
+        return "form";
     sa_sha256(parts->signed_part, digest);
-    return sa_signing_key_verifies(key, digest, sa_bytes(signature, len));
+    if (!sa_signing_key_verifies(key, digest, sa_bytes(signature, len)))
+        return "signature";
+    return header.typ != NULL && (strcmp(header.typ, "at+jwt") == 0 || strcmp(header.typ, "JWT") == 0)
+               ? NULL
+               : "typ";
+}
+
+/* The claims, in form. Returns why not, or NULL. */
+static const char *
+read_claims(struct sa_bytes payload, struct sa_claims *ret_claims)
+{
+    struct sa_json nodes[NODES_MAX];
+    uint8_t text[SA_COMPACT_DECODED_MAX(SA_COMPACT_TOKEN_MAX)];
+    const char *reason;
+    size_t len;
+
+    if (sa_compact_decode(payload, text, &len) != SA_OK)
+        return "form";
+    if (sa_json_read(text, len, nodes, NODES_MAX, &reason) != SA_OK)
+        return reason;
+    return claims_of(nodes, ret_claims) ? NULL : "claim";
 }
 
 enum sa_status
 sa_jwt_verify(struct sa_signing_key *const *keys, unsigned count, const char *issuer, struct sa_bytes token,
-              struct sa_claims *ret_claims)
+              struct sa_claims *ret_claims, const char **ret_reason)
 {
-    struct sa_jose parts;
+    struct sa_compact parts;
     struct sa_claims claims;
 
-    if (!sa_jose_split(token, &parts) || !signature_is_good(keys, count, &parts))
+    const char *reason = sa_compact_split(token, &parts) ? wrong_signature(keys, count, &parts) : "form";
+    if (reason == NULL)
+        reason = read_claims(parts.payload, &claims);
+    if (reason == NULL && strcmp(claims.iss, issuer) != 0)
+        reason = "issuer";
+    if (reason != NULL) {
+        *ret_reason = reason;
         return SA_INVALID_GRANT;
-    json_t *object = sa_jose_object(parts.claims);
-    bool good = object != NULL && claims_of(object, issuer, &claims);
-    json_decref(object);
-    if (!good)
-        return SA_INVALID_GRANT;
+    }
     *ret_claims = claims;
     return SA_OK;
 }

@@ -22,13 +22,15 @@ via_name(enum sa_via via)
     return "nobody";
 }
 
-/* Reads that succeed are noise at any level but debug. */
+/* Reads that succeed are noise at any level but debug, unless there is a reason why the answer is what it is.
+ */
 static enum sa_log_level
 level_of(const struct sa_call *call, enum sa_status status)
 {
     if (status == SA_INTERNAL)
         return SA_LOG_ERROR;
-    return status == SA_OK && call->method->audit == SA_AUDIT_NEVER ? SA_LOG_DEBUG : SA_LOG_INFO;
+    return status == SA_OK && call->method->audit == SA_AUDIT_NEVER && call->log_reason == NULL ? SA_LOG_DEBUG
+                                                                                                : SA_LOG_INFO;
 }
 
 static void

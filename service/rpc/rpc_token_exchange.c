@@ -28,7 +28,7 @@ read_original(struct sa_call *call, struct sa_bytes token, struct sa_claims *ret
     uint32_t row;
     bool live = false;
 
-    enum sa_status status = sa_token_read(call->authority, token, ret_original, &row);
+    enum sa_status status = sa_token_read(call->authority, token, ret_original, &row, &call->log_reason);
     if (status == SA_OK)
         status = sa_token_is_live(call->authority, ret_original, row, call->now.wall_ms, &live);
     return status == SA_OK && !live ? SA_INVALID_GRANT : status;

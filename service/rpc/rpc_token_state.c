@@ -127,7 +127,7 @@ introspect_access(struct sa_call *call, const struct sa_client *asker, struct sa
     uint32_t client_row;
     bool live = false;
 
-    enum sa_status status = sa_token_read(call->authority, token, &claims, &client_row);
+    enum sa_status status = sa_token_read(call->authority, token, &claims, &client_row, &call->log_reason);
     if (status == SA_INVALID_GRANT)
         return SA_OK;
     if (status == SA_OK && asker != NULL && client_row != asker->row && !owns_any(asker, &claims))
@@ -271,7 +271,7 @@ revoke_access(struct sa_call *call, const struct sa_client *client, struct sa_by
     struct sa_claims claims;
     uint32_t client_row;
 
-    enum sa_status status = sa_token_read(call->authority, text, &claims, &client_row);
+    enum sa_status status = sa_token_read(call->authority, text, &claims, &client_row, &call->log_reason);
     if (status == SA_INVALID_GRANT)
         return SA_OK;
     if (status != SA_OK || call->now.wall_ms / 1000 >= claims.exp)

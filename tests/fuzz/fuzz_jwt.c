@@ -13,7 +13,9 @@ static struct sa_signing_key *key;
 static enum sa_status
 verify(struct sa_bytes token, struct sa_claims *ret_claims)
 {
-    return sa_jwt_verify(&key, 1, ISSUER, token, ret_claims);
+    const char *reason;
+
+    return sa_jwt_verify(&key, 1, ISSUER, token, ret_claims, &reason);
 }
 
 /* The claims as they are given, in a token that our key has signed: what only a bug of ours could sign. */

@@ -231,9 +231,10 @@ static inline struct sa_claims
 rig_claims(const struct rig *rig, const char *token)
 {
     struct sa_claims claims;
+    const char *reason;
     uint32_t row;
 
-    assert_int_equal(sa_token_read(rig->authority, sa_bytes_of(token), &claims, &row), SA_OK);
+    assert_int_equal(sa_token_read(rig->authority, sa_bytes_of(token), &claims, &row, &reason), SA_OK);
     return claims;
 }
 

@@ -44,10 +44,12 @@ sample(void)
     return claims;
 }
 
+static const char *reason;
+
 static enum sa_status
 verify(const char *token, struct sa_claims *ret_claims)
 {
-    return sa_jwt_verify(&key, 1, ISSUER, sa_bytes_of(token), ret_claims);
+    return sa_jwt_verify(&key, 1, ISSUER, sa_bytes_of(token), ret_claims, &reason);
 }
 
 static void
@@ -98,7 +100,8 @@ another_key_issuer_or_form_is_refused(void **state SA_UNUSED)
     assert_int_equal(sa_jwt_sign(other, &claims, token), SA_OK);
     refused(token);
     assert_int_equal(sa_jwt_sign(key, &claims, token), SA_OK);
-    assert_int_equal(sa_jwt_verify(&key, 1, ISSUER "/", sa_bytes_of(token), &claims), SA_INVALID_GRANT);
+    assert_int_equal(sa_jwt_verify(&key, 1, ISSUER "/", sa_bytes_of(token), &claims, &reason),
+                     SA_INVALID_GRANT);
     snprintf(text, sizeof(text), "%s=", token);
     refused(text);
     snprintf(text, sizeof(text), "%s.", token);

@@ -351,8 +351,9 @@ sign_on(void *user)
         SA_OWN(sa_signing_set) set = sa_signing_hold(rig->authority);
         char token[SA_JWT_MAX + 1];
         struct sa_claims read;
+        const char *reason;
         if (sa_jwt_sign(sa_signing_signer(set, FIXTURE_NOW_MS), &claims, token) != SA_OK ||
-            sa_jwt_verify(set->keys, set->count, RIG_ISSUER, sa_bytes_of(token), &read) != SA_OK)
+            sa_jwt_verify(set->keys, set->count, RIG_ISSUER, sa_bytes_of(token), &read, &reason) != SA_OK)
             wrong++;
     }
     return (void *)wrong;

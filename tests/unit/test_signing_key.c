@@ -121,7 +121,8 @@ verify(const char *token)
     struct sa_signing_key *both[] = {ec, rsa};
     struct sa_claims claims;
 
-    return sa_jwt_verify(both, 2, ISSUER, sa_bytes_of(token), &claims);
+    const char *reason;
+    return sa_jwt_verify(both, 2, ISSUER, sa_bytes_of(token), &claims, &reason);
 }
 
 static void
