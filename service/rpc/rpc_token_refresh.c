@@ -12,11 +12,22 @@ struct refreshing {
     struct sa_refresh_token presented;
     struct sa_client *client; /* for the first step only */
     struct sa_scope_request wanted;
+    struct sa_binding binding;      /* what has been proven now */
     struct sa_session session;      /* as it was when the token was presented */
     struct sa_refresh row;          /* what is presented to the store */
     struct sa_refreshed refreshed;  /* what the store made of it */
     Secauth__V1__TokenGrant *grant; /* NULL: there is nothing to hand out */
 };
+
+/* A session that is bound goes on with the same key only (RFC 9449 section 5): a stolen token does not do. */
+static bool
+keeps_its_binding(const struct refreshing *refreshing)
+{
+    const struct sa_binding *before = &refreshing->session.binding;
+
+    return (before->x5t[0] == '\0' || strcmp(before->x5t, refreshing->binding.x5t) == 0) &&
+           (before->jkt[0] == '\0' || strcmp(before->jkt, refreshing->binding.jkt) == 0);
+}
 
 /*
  * All that can fail without the store's word fails here, before the generation advances: a refused scope
@@ -28,12 +39,17 @@ prepare_refresh(struct sa_call *call, struct refreshing *refreshing, struct sa_a
     const struct sa_session *session = &refreshing->session;
     struct sa_granted granted;
 
+    if (!keeps_its_binding(refreshing)) {
+        record->reason = "OTHER_KEY";
+        return SA_INVALID_GRANT;
+    }
     enum sa_status status = sa_scope_narrow(refreshing->client, session, &refreshing->wanted, &granted);
     if (status != SA_OK)
         return status;
     struct sa_token_subject subject = {.client = refreshing->client,
                                        .session = session,
-                                       .ttl_s = sa_token_ttl(call->authority, refreshing->client)};
+                                       .ttl_s = sa_token_ttl(call->authority, refreshing->client),
+                                       .binding = &refreshing->binding};
     return rpc_grant_prepare(call, &subject, &granted, record, &refreshing->grant);
 }
 
@@ -162,7 +178,7 @@ rpc_token_refresh(struct sa_call *call, const Secauth__V1__RefreshTokenRequest *
     if (status == SA_OK)
         status = read_presented(call, rpc_bytes(request->refresh_token), &refreshing->presented);
     if (status == SA_OK)
-        status = rpc_authenticate_client(call, request->client, &client, NULL);
+        status = rpc_authenticate_client(call, request->client, &client, &refreshing->binding);
     if (status == SA_OK && !sa_client_may(client, SA_GRANT_REFRESH))
         status = SA_UNAUTHORIZED_CLIENT;
     if (status != SA_OK)

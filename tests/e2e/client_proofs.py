@@ -284,6 +284,32 @@ def dpop_is_strict(doors):
     print(f"{len(cases)} DPoP proofs refused")
 
 
+def bound_sessions_stay_bound(doors):
+    """RFC 9449 section 5: a refresh token of a public client is of no use without the key that it was bound to."""
+    one, other, refresh = key("ec_other"), key("ec1"), "TokenService/RefreshToken"
+
+    def ask(door, token, proof=None):
+        more = {"dpop_proof": proof} if proof else {}
+        return doors.ask(door, "Token/RefreshToken", client={"client_id": "P1", **more}, refresh_token=token)
+
+    first = doors.reply("tls", "Authn/BeginAuthentication", user=b"alice", password=PASSWORD, tokens={"audiences": ["demo"]}, client={
+        "client_id": "P1", "dpop_proof": one.dpop("AuthnService/BeginAuthentication")}).grant
+    assert first.token_type == "DPoP" and claims(first.access_token)["cnf"] == {"jkt": one.jkt()}
+    for door in ("tls", "local", "root"):
+        for name, proof in (("no key", None), ("another key", other.dpop(refresh))):
+            answer = ask(door, first.refresh_token, proof)
+            assert answer.reason == "INVALID_GRANT", f"a bound session, {name}, through {door}: {answer.reason}"
+        grant = granted(ask(door, first.refresh_token, one.dpop(refresh)), "the session goes on with its key")
+        assert grant.token_type == "DPoP" and claims(grant.access_token)["cnf"] == {"jkt": one.jkt()}, "and so do its tokens"
+        assert grant.refresh_token == first.refresh_token, "without rotation"
+    free = doors.login("P1")
+    grant = granted(ask("tls", free.refresh_token), "a session that is not bound")
+    assert grant.token_type == "Bearer" and "cnf" not in claims(grant.access_token)
+    grant = granted(ask("tls", grant.refresh_token, one.dpop(refresh)), "its client shows a key")
+    assert claims(grant.access_token)["cnf"] == {"jkt": one.jkt()}, "and the token is bound to it"
+    granted(ask("tls", grant.refresh_token), "the session is not")
+
+
 def kept(doors):
     iat = int(time.time()) - 2  # so that it is not of the second in which the next daemon starts
     save(assertion=key("ec1").assertion("J1", iat=iat), unused=key("ec1").assertion("J1", iat=iat),
