@@ -126,10 +126,6 @@ SA_MUST_CHECK enum sa_ctl_exit sa_ctl_do(struct sa_ctl *ctl, const ProtobufCServ
                                          const char *rpc, const ProtobufCMessage *request, const char *done,
                                          ...) __attribute__((format(printf, 5, 6)));
 
-/* Explain a call that failed. Its result is never SA_CTL_OK. */
-enum sa_ctl_exit sa_ctl_explain(const struct sa_ctl *ctl, enum sa_status status,
-                                const struct sa_call_error *error);
-
 /*
  * Follow a stream: print what `pick` makes of each message, as a line of JSON, until it ends or falls silent.
  *

@@ -8,6 +8,7 @@
 
 #define REPLY_ARENA_MAX (16u * 1024u * 1024u) /* the largest reply unpacked, several times over */
 #define NAME_MAX_LEN    128u
+#define SILENCE_MILLIS  20000u /* a stream that is silent for longer is dead */
 
 static const struct outcome {
     enum sa_status status;
@@ -122,21 +123,31 @@ explain(const struct sa_ctl *ctl, enum sa_status status, const struct sa_call_er
     return result;
 }
 
+/* A connection, and the method by its name. */
+static enum sa_status
+prepare(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service, const char *rpc,
+        char ret_name[NAME_MAX_LEN], const ProtobufCMethodDescriptor **ret_method,
+        struct sa_call_error *ret_error)
+{
+    *ret_method = protobuf_c_service_descriptor_get_method_by_name(service, rpc);
+    snprintf(ret_name, NAME_MAX_LEN, "%s/%s", service->name, rpc);
+    if (ctl->connection != NULL)
+        return SA_OK;
+    return sa_connect(ctl->socket, ctl->timeout_s * 1000, &ctl->connection, ret_error);
+}
+
 static enum sa_status
 call(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service, const char *rpc,
      const ProtobufCMessage *request, struct sa_arena *arena, ProtobufCMessage **ret_reply,
      struct sa_call_error *ret_error)
 {
-    const ProtobufCMethodDescriptor *method = protobuf_c_service_descriptor_get_method_by_name(service, rpc);
+    const ProtobufCMethodDescriptor *method;
     uint32_t millis = ctl->timeout_s * 1000;
     char name[NAME_MAX_LEN];
 
-    if (ctl->connection == NULL) {
-        enum sa_status status = sa_connect(ctl->socket, millis, &ctl->connection, ret_error);
-        if (status != SA_OK)
-            return status;
-    }
-    snprintf(name, sizeof(name), "%s/%s", service->name, rpc);
+    enum sa_status status = prepare(ctl, service, rpc, name, &method, ret_error);
+    if (status != SA_OK)
+        return status;
     return sa_call(ctl->connection, name, request, method->output, millis, arena, ret_reply, ret_error);
 }
 
@@ -196,6 +207,59 @@ sa_ctl_do(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service, const c
     puts(escaped);
     return SA_CTL_OK;
 }
+
+/* ---- streams ---- */
+
+/* One message as a line, which a reader has at once. */
+static enum sa_ctl_exit
+print_line(const json_t *message)
+{
+    if (json_dumpf(message, stdout, JSON_COMPACT | JSON_ENSURE_ASCII) == 0 && putchar('\n') != EOF &&
+        fflush(stdout) == 0)
+        return SA_CTL_OK;
+    sa_ctl_complain("the output could not be written");
+    return SA_CTL_BROKEN;
+}
+
+static enum sa_ctl_exit
+follow_one(struct sa_ctl *ctl, const ProtobufCMessageDescriptor *type,
+           bool (*pick)(void *user, const json_t *message), void *user)
+{
+    struct sa_call_error error = {0};
+    ProtobufCMessage *item;
+    SA_OWN(sa_arena) arena = sa_arena_new(REPLY_ARENA_MAX);
+
+    if (arena == NULL)
+        return sa_ctl_no_memory();
+    enum sa_status status = sa_call_next(ctl->connection, type, SILENCE_MILLIS, arena, &item, &error);
+    if (status != SA_OK)
+        return explain(ctl, status, &error);
+    json_auto_t *message = sa_ctl_json(item);
+    if (message == NULL)
+        return sa_ctl_no_memory();
+    return pick(user, message) ? print_line(message) : SA_CTL_OK;
+}
+
+enum sa_ctl_exit
+sa_ctl_follow(struct sa_ctl *ctl, const ProtobufCServiceDescriptor *service, const char *rpc,
+              const ProtobufCMessage *request, bool (*pick)(void *user, const json_t *message), void *user)
+{
+    const ProtobufCMethodDescriptor *method;
+    struct sa_call_error error = {0};
+    enum sa_ctl_exit result = SA_CTL_OK;
+    char name[NAME_MAX_LEN];
+
+    enum sa_status status = prepare(ctl, service, rpc, name, &method, &error);
+    if (status == SA_OK)
+        status = sa_call_stream(ctl->connection, name, request, ctl->timeout_s * 1000, &error);
+    if (status != SA_OK)
+        return explain(ctl, status, &error);
+    while (result == SA_CTL_OK)
+        result = follow_one(ctl, method->output, pick, user);
+    return result;
+}
+
+/* ---- lists ---- */
 
 /* One page; *ret_next is where the next one begins, to be freed, NULL where there is none. */
 static enum sa_ctl_exit

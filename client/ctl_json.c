@@ -169,6 +169,16 @@ from_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *fiel
     return array;
 }
 
+/* Of a oneof only the member that is there. */
+static bool
+is_other_member(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+    const uint8_t *which = (const uint8_t *)message + field->quantifier_offset;
+
+    return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
+           *(const uint32_t *)(const void *)which != field->id;
+}
+
 json_t *
 sa_ctl_json(const ProtobufCMessage *message)
 {
@@ -176,6 +186,8 @@ sa_ctl_json(const ProtobufCMessage *message)
 
     for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        if (is_other_member(message, field))
+            continue;
         if (json_object_set_new(object, field->name, from_field(message, field)) != 0) {
             json_decref(object);
             return NULL;

@@ -248,9 +248,9 @@ every_status_has_an_exit_code(SA_UNUSED void **state)
         assert_int_not_equal(result, SA_CTL_USAGE);
         bool is_internal = rows[i].grpc == 13 || rows[i].grpc == 12 || rows[i].grpc == 1;
         assert_int_equal(result == SA_CTL_BROKEN, is_internal);
-        assert_int_equal(result == SA_CTL_UNAVAILABLE,
-                         rows[i].grpc == 14 || rows[i].grpc == 4 || rows[i].status == SA_RATE_LIMITED ||
-                             rows[i].status == SA_SLOW_READER);
+        assert_int_equal(result == SA_CTL_UNAVAILABLE, rows[i].grpc == 14 || rows[i].grpc == 4 ||
+                                                           rows[i].status == SA_RATE_LIMITED ||
+                                                           rows[i].status == SA_SLOW_READER);
     }
 }
 
