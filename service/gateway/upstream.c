@@ -56,7 +56,8 @@ send_frame(struct sa_upstream *upstream, struct sa_frame *frame, const char *nam
         sa_loop_change(upstream->loop, &upstream->source, EPOLLIN | EPOLLOUT);
 }
 
-/* Tell of a peer that the daemon does not know: who it is, or the descriptor from which the daemon sees that. */
+/* Tell of a peer that the daemon does not know: who it is, or the descriptor from which the daemon sees that.
+ */
 static enum sa_status
 announce(struct sa_upstream *upstream, struct sa_peer *peer)
 {

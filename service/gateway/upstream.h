@@ -23,8 +23,8 @@ struct sa_upstream_reply {
 /* Called once for each call that was started and not cancelled, on the loop's thread, with no lock held. */
 typedef void sa_upstream_on_reply(void *user, const struct sa_upstream_reply *reply);
 
-/* Called for each message of a stream, before its on_reply, likewise. The body is malloc'ed, now the callee's;
- * NULL for lack of memory. */
+/* Called for each message of a stream, before its on_reply, likewise. The body is malloc'ed, now the
+ * callee's; NULL for lack of memory. */
 typedef void sa_upstream_on_item(void *user, uint8_t *body, size_t len);
 
 /* Called on the loop's thread when the daemon has come (true) or gone. */
@@ -73,8 +73,8 @@ SA_MUST_CHECK enum sa_status sa_upstream_start(struct sa_upstream *upstream,
 /* Give a call up; from any thread. True: on_reply will not be called. False: it was, or is about to be. */
 bool sa_upstream_cancel(struct sa_upstream *upstream, uint32_t call);
 
-/* The peer's connection is there: the daemon looks at it now, if it can, rather than with its first call. From any
- * thread. */
+/* The peer's connection is there: the daemon looks at it now, if it can, rather than with its first call.
+ * From any thread. */
 void sa_upstream_peer_here(struct sa_upstream *upstream, struct sa_peer *peer);
 
 /* The peer's connection is over: the daemon may forget it. From any thread. */
