@@ -31,6 +31,7 @@ struct sa_work {
     void *context;
     struct sa_audit record;
     bool silent;                   /* no record */
+    bool only_looks;               /* run changes nothing: it needs no savepoint */
     const struct sa_audit *others; /* records that go before it */
     unsigned other_count;
     bool is_probe;        /* store_disk.c: written in every stage */

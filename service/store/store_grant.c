@@ -87,5 +87,6 @@ sa_store_grant_work(struct sa_arena *arena, const struct sa_grant *grant, const 
         return NULL;
     *copy = *grant;
     *work = sa_work(check, copy, audit);
+    work->only_looks = grant->session_id[0] == '\0';
     return work;
 }

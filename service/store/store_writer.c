@@ -36,13 +36,15 @@ run_part(struct sa_store *store, struct sa_work *work)
         work->keep = true;
         return true;
     }
-    if (sa_sql_run(sql, "SAVEPOINT part") != SA_OK)
+    if (!work->only_looks && sa_sql_run(sql, "SAVEPOINT part") != SA_OK)
         return false;
     work->status = work->run(sql, work);
     if (!sa_sql_in_transaction(sql) || work->status == SA_STORAGE || work->status == SA_NO_MEMORY)
         return false;
     if (work->status == SA_OK)
         work->keep = true;
+    if (work->only_looks)
+        return true;
     if (!work->keep && sa_sql_run(sql, "ROLLBACK TO part") != SA_OK)
         return false;
     return sa_sql_run(sql, "RELEASE part") == SA_OK;
