@@ -18,15 +18,15 @@ sys.path.insert(0, sys.argv[1])
 import google  # noqa: E402  a package of the library's own: what was made from proto/google is found beside it
 google.__path__.append(os.path.join(sys.argv[1], "google"))
 from google.rpc import error_details_pb2, status_pb2  # noqa: E402
-from secauth.v1 import (audit_pb2, authn_pb2, client_pb2, host_pb2, key_pb2, lockout_pb2, mfa_pb2,  # noqa: E402
-                        session_pb2, signing_key_pb2, token_pb2, user_pb2)
+from secauth.v1 import (api_key_pb2, audit_pb2, authn_pb2, client_pb2, host_pb2, key_pb2, lockout_pb2,  # noqa: E402
+                        mfa_pb2, session_pb2, signing_key_pb2, token_pb2, user_pb2)
 
 HEADER = struct.Struct(">IBBHIIIHHQ")
 REQUEST, REPLY, ITEM, END, CANCEL, PEER, PEER_GONE = range(1, 8)
 ROOT, USER = "/run/secauth/root/root.sock", "/run/secauth/user.sock"
 ALICE = 2001
-MODULES = [audit_pb2, authn_pb2, client_pb2, host_pb2, key_pb2, lockout_pb2, mfa_pb2, session_pb2, signing_key_pb2,
-           token_pb2, user_pb2]
+MODULES = [api_key_pb2, audit_pb2, authn_pb2, client_pb2, host_pb2, key_pb2, lockout_pb2, mfa_pb2, session_pb2,
+           signing_key_pb2, token_pb2, user_pb2]
 KEYS, STATUS = "secauth.v1.KeyService/GetKeySet", "secauth.v1.HostService/GetStatus"
 
 
@@ -81,18 +81,22 @@ class Connection:
             data += more
         return data
 
-    def reply(self):
-        """One reply: (call, name of the status, body, request id, retry delay)."""
+    def reply(self, streams=False):
+        """One reply, or the first of a stream: (call, name of the status, body, request id, retry delay)."""
         length, version, kind, status, call, millis, peer, name_len, flags, request_id = HEADER.unpack(self.read(32))
-        assert (version, kind, peer, name_len, flags) == (1, REPLY, 0, 0, 0) and 28 <= length <= 28 + 2**20
+        assert (version, peer, name_len, flags) == (1, 0, 0, 0) and 28 <= length <= 28 + 2**20
+        assert kind == ((ITEM if NAMES[status] == "OK" else END) if streams else REPLY)
         assert request_id != 0, "a reply names its call in the log"
         return call, NAMES[status], self.read(length - 28), request_id, millis
 
     def ask(self, name, request=b"", **other):
         body = request if isinstance(request, bytes) else request.SerializeToString()
         self.send(frame(REQUEST, name, body, **other))
-        call, status, body, _, millis = self.reply()
+        streams = "/Watch" in str(name)
+        call, status, body, _, millis = self.reply(streams)
         assert call == other.get("call", 1)
+        if streams and status == "OK":
+            self.send(frame(CANCEL, call=call))
         if status != "OK":
             self.check_error(status, body, millis)
         return status, body
@@ -305,6 +309,38 @@ def call_numbers_are_unique_and_cancel_frees_them():
             raise AssertionError(f"a reply to a cancelled call: {c.reply()}")
 
 
+def read_stream(c):
+    """The next frame of a stream: (kind, status, body)."""
+    length, _, kind, status, _, _, _, _, _, request_id = HEADER.unpack(c.read(32))
+    assert request_id != 0
+    return kind, NAMES[status], c.read(length - 28)
+
+
+def a_stream_has_items_and_its_connection():
+    watch, revocations = "secauth.v1.KeyService/WatchKeySet", "secauth.v1.KeyService/WatchRevocations"
+    with Connection() as c:
+        c.send(frame(name=watch, call=9))
+        begun, keys = time.monotonic(), []
+        for _ in range(2):  # it says that it lives, at least every 10 s
+            kind, status, body = read_stream(c)
+            assert (kind, status) == (ITEM, "OK")
+            keys.append(key_pb2.WatchKeySetResponse.FromString(body))
+        assert keys[0] == keys[1] and keys[0].jwks and time.monotonic() < begun + 10
+        c.send(frame(kind=CANCEL, call=9))
+        assert c.ask(KEYS)[0] == "OK", "after CANCEL it is a connection like any other"
+        request = key_pb2.WatchRevocationsRequest(incarnation="x" * 32, sequence=1)
+        c.send(frame(name=revocations, body=request.SerializeToString(), call=9))
+        kind, status, body = read_stream(c)
+        assert (kind, status) == (END, "OUT_OF_RANGE")
+        c.check_error(status, body, 0)
+        assert c.ask(KEYS)[0] == "OK", "after END too"
+        c.send(frame(name=watch, call=1) + frame(name=KEYS, call=2))
+        with contextlib.suppress(EOFError):
+            assert read_stream(c)[0] == ITEM
+            c.read(1)
+            raise AssertionError("a call beside a stream was answered")
+
+
 def fill(message, depth=0):
     """Something in every field."""
     for field in message.DESCRIPTOR.fields:
@@ -369,7 +405,7 @@ PARTS = [a_call_has_its_reply, the_pages_own_client_works, pipelined_calls_are_a
          truncated_frames_are_no_calls, slow_frames_are_cut_after_five_seconds,
          a_request_over_its_methods_limit_is_too_large, requests_that_break_a_rule_name_the_field,
          time_that_is_up_is_a_deadline, call_numbers_are_unique_and_cancel_frees_them,
-         every_missing_field_has_a_status_of_its_own]
+         a_stream_has_items_and_its_connection, every_missing_field_has_a_status_of_its_own]
 
 if __name__ == "__main__":
     if len(sys.argv) == 2:

@@ -26,6 +26,8 @@ NAMES = {"of 0 bytes": b"", "of 33 bytes": b"a" * 33, "of 4,096 bytes": b"a" * 4
          "with a line feed": b"alice\n2026-01-01T00:00:00.000Z secauthd info: " + FORGED.encode(),
          "with a NUL": b"alice\0", "with a leading dash": b"-alice", "that is not UTF-8": b"alice\xff\xfe",
          "with an escape": b"\x1b]0;FORGED\x07", "with a blank": b"alice status=OK", "of root's in capitals": b"ROOT"}
+GOOD_JWKS = (b'{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",'
+             b'"y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}')
 PASSWORDS = {"of 0 bytes": (b"", "EMPTY_PASSWORD"), "of 512 bytes": (b"a" * 512, "PASSWORD_OVER_511_BYTES"),
              "of 1,025 bytes": (b"a" * 1025, "PASSWORD_OVER_511_BYTES"), "with a NUL": (RIGHT + b"\0", "PASSWORD_WITH_NUL")}
 
@@ -70,7 +72,7 @@ def everything():
     """What the administrator's lists say of users, clients, sessions and the log."""
     with Connection() as c:
         lists = [c.ask(PACKAGE + name) for name in ("UserService/ListUsers", "ClientService/ListClients",
-                                                    "SessionService/ListSessions")]
+                                                    "SessionService/ListSessions", "ApiKeyService/ListApiKeys")]
     return lists, records()[-1].sequence
 
 
@@ -127,6 +129,38 @@ def names_that_the_host_knows_are_left_to_it():
 
 # ---- administration and tokens ----
 
+DEMO = {"audience": "demo", "scopes": ["read"]}
+ROW = {"from_audience": "demo", "to_audience": "other", "scopes": ["read"]}
+CERTIFICATE = b"\xfe" * 32
+# What breaks a rule of a client's record, by the field that is named; each beside a record that is right.
+CLIENT_FIELDS = [
+    ("attestation.uid", {"attestation": {}}), ("attestation.uid", {"attestation": {"uid": {"id": 0}}}),
+    ("attestation.uid", {"attestation": {"uid": {"id": 2**32 - 1}}}),
+    *(("attestation.unit", {"attestation": {"uid": {"id": 7}, "unit": unit}})
+      for unit in ("noending", "a b.service", "a/b.service", ".service", "x" * 248 + ".service", "\u00e9.service")),
+    ("attestation", {"attestation": {"uid": {"id": 7}}, "certificates": [CERTIFICATE]}),
+    ("attestation", {"attestation": {"uid": {"id": 7}}, "kind": 2}),
+    *(("certificates", {"certificates": value}) for value in (
+        [b""], [b"x" * 31], [b"x" * 33], [CERTIFICATE] * 2, [bytes([i]) * 32 for i in range(3)])),
+    ("certificates", {"certificates": [CERTIFICATE], "kind": 2}),
+    *(("jwks", {"jwks": value}) for value in (b"x", b"{}", b"[]", b'{"keys":[]}', b"{" * 4096, b"x" * 4097, b"\xff\xfe")),
+    ("jwks", {"jwks": GOOD_JWKS, "kind": 2}), ("jwks", {"jwks": GOOD_JWKS, "certificates": [CERTIFICATE]}),
+    ("exchanges", {"exchanges": [ROW] * 17}), ("exchanges", {"exchanges": [ROW] * 2}), ("exchanges", {"exchanges": [ROW], "kind": 2}),
+    *(("exchanges.from_audience", {"exchanges": [ROW | {"from_audience": name}]}) for name in ("", "not-owned", "a" * 65, "a b")),
+    *(("exchanges.to_audience", {"exchanges": [ROW | {"to_audience": name}]}) for name in ("", "a" * 65, "a b")),
+    *(("exchanges.scopes", {"exchanges": [ROW | {"scopes": scopes}]})
+      for scopes in ([""], ["a b"], ["a"] * 2, [f"s{i}" for i in range(65)], [f"{i:064}" for i in range(17)])),
+    ("grants", {"grants": [3], "kind": 2}), ("access_ttl_seconds", {"access_ttl_seconds": 29}), ("grace", {"grace": {"value": 301}}),
+]
+KEY_FIELDS = [
+    ("client_id", {"client_id": ""}), ("client_id", {"client_id": "a" * 65}), ("label", {"label": "a" * 65}),
+    ("expires_ms", {"expires_ms": 1}), ("expires_ms", {"expires_ms": -1}), ("audiences", {"audiences": []}),
+    ("audiences", {"audiences": [DEMO] * 2}), ("audiences", {"audiences": [DEMO] * 9}),
+    *(("audiences.audience", {"audiences": [DEMO | {"audience": name}]}) for name in ("", "other", "a" * 65)),
+    *(("audiences.scopes", {"audiences": [DEMO | {"scopes": scopes}]}) for scopes in (["admin"], [""], ["read"] * 2, ["a"] * 65)),
+]
+
+
 def changes():
     """(method, request, field): each refused for what stands in the field."""
     text = lambda name: name.decode("utf-8", "surrogateescape")  # noqa: E731
@@ -159,6 +193,25 @@ def changes():
     for scope in ["", "a" * 65, 'a"b', "a\\b", "\u00e9"]:
         yield f"a scope {scope!a}", "ClientService/SetClientAudience", client_pb2.SetClientAudienceRequest(
             client_id="svc", audience={"audience": "demo", "scopes": [scope]}), "audience.scopes"
+    for field, value in CLIENT_FIELDS:
+        client = {"client_id": "svc", "kind": 1, "audiences_owned": ["demo"], "audiences": [DEMO]} | value
+        yield "a record", "ClientService/CreateClient", client_pb2.CreateClientRequest(client=client), "client." + field
+        yield "a record", "ClientService/UpdateClient", client_pb2.UpdateClientRequest(client=client), "client." + field
+    yield "another kind", "ClientService/UpdateClient", client_pb2.UpdateClientRequest(
+        client={"client_id": "svc", "kind": 2}), "client.kind"
+    for field, value in KEY_FIELDS:
+        yield "a key", "ApiKeyService/CreateApiKey", api_key_pb2.CreateApiKeyRequest(
+            **({"client_id": "svc", "audiences": [DEMO]} | value)), field
+    for method in ("RotateApiKey", "EndApiKeyOverlap", "RevokeApiKey"):
+        for key_id in ("", "x" * 21, "!" + "x" * 21, "x" * 23, "\u202e" * 7):
+            yield "a key's id", "ApiKeyService/" + method, getattr(api_key_pb2, method + "Request")(key_id=key_id), "key_id"
+    for method in ("RotateClientSecret", "RotateApiKey"):
+        module, owner = (client_pb2, {"client_id": "svc"}) if method == "RotateClientSecret" else (api_key_pb2, {"key_id": "x" * 22})
+        service = "ClientService/" if module is client_pb2 else "ApiKeyService/"
+        yield "an overlap", service + method, getattr(module, method + "Request")(overlap={"value": 2592001}, **owner), "overlap"
+    for field, size in {"api_key": 129, "assertion": 4097, "dpop_proof": 4097}.items():
+        yield f"{field} of {size} bytes", "TokenService/IssueToken", token_pb2.IssueTokenRequest(
+            client={"client_id": "svc", field: b"x" * size}, tokens={"audiences": ["demo"]}), "client." + field
     secret = {"client_id": "svc", "secret": b"x" * 129}
     yield "a secret of 129 bytes", "TokenService/IssueToken", token_pb2.IssueTokenRequest(
         client=secret, tokens={"audiences": ["demo"]}), "client.secret"
@@ -210,7 +263,10 @@ GOOD = {"user": b"vic", "name": b"vic", "client_id": b"vicc", "audience": b"demo
         "scopes": b"read", "service": b"sshd", "session_id": b"x" * 22, "password": RIGHT, "new_password": RIGHT + b"!",
         "current_password": RIGHT, "shadow_line": b"vic2:!:19000:0:99999:7:::", "groups": b"staff",
         "audiences_owned": b"demo", "full_name": b"Vic Tim", "email": b"v@example.org", "event": b"LOGIN",
-        "request_id": b"0" * 16, "group": b"", "page_token": b"", "secret": b"sac1_" + b"x" * 43}
+        "request_id": b"0" * 16, "group": b"", "page_token": b"", "secret": b"sac1_" + b"x" * 43, "key_id": b"x" * 22,
+        "from_audience": b"demo", "to_audience": b"other", "unit": b"vic.service", "jwks": GOOD_JWKS}
+GOOD_NUMBERS = {"login": 0, "access_ttl_seconds": 60, "expires_ms": 2**42}
+NOT_BESIDE_OTHERS = {"certificates"}  # of good values
 
 
 def wire_type(field):
@@ -224,13 +280,19 @@ def good(field):
     if field.message_type:
         return whole(field.message_type)
     kind = wire_type(field)
-    return GOOD.get(field.name, b"x") if kind == 2 else {0: varint(1), 1: struct.pack("<Q", 1), 5: struct.pack("<I", 1)}[kind]
+    number = GOOD_NUMBERS.get(field.name, 1)
+    return GOOD.get(field.name, b"x") if kind == 2 else {0: varint(number), 1: struct.pack("<Q", 1), 5: struct.pack("<I", 1)}[kind]
 
 
 def whole(message, but=None, instead=b""):
-    """A message with a good value in every field, but for one."""
+    """A message with a good value in every field, but for one; of a oneof the first stands, or that one."""
+    def stands(field):
+        oneof = field.containing_oneof
+        rivals = [field] if oneof is None else list(oneof.fields)
+        return field is but or (field.name not in NOT_BESIDE_OTHERS and but not in rivals and field is rivals[0])
+
     return b"".join(instead if field is but else piece(field.number, wire_type(field), good(field))
-                    for field in message.fields)
+                    for field in message.fields if stands(field))
 
 
 def bad(field):
@@ -294,6 +356,8 @@ def doors():
 
 def answers(c, name, bodies, peer):
     """The statuses, in the order of the bodies; every call has its one answer."""
+    if "/Watch" in name:
+        return [c.ask(name, body, peer=peer)[0] for body in bodies]
     found = {}
     for start in range(0, len(bodies), 60):
         part = bodies[start:start + 60]
