@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from callers import *  # noqa: E402,F403
+from proofs import Key, until_taken  # noqa: E402
 
 EXCHANGE, GROUPS = 3, 6
 SECRETS = {}
@@ -188,6 +189,41 @@ def bound(doors):
         assert handed.token_type == "Bearer"
 
 
+def bound_to_keys(doors):
+    """A person's session and tokens that are bound to a DPoP key, and what becomes of them in an exchange."""
+    add_client(doors, client_id="D1", kind=PUBLIC, grants=[REFRESH], login=True, dpop_bound=True,
+               audiences=[{"audience": "front", "scopes": ["read"]}])
+    key, other, own = Key(), Key(), Key()
+
+    def login_with(proof):
+        shown = {} if proof is None else {"dpop_proof": proof.dpop("AuthnService/BeginAuthentication")}
+        return doors.ask("tls", "Authn/BeginAuthentication", user=b"alice", password=PASSWORD,
+                         client={"client_id": "D1", **shown}, tokens={"audiences": ["front"]})
+
+    def refresh_with(proof, token):
+        shown = {} if proof is None else {"dpop_proof": proof.dpop("TokenService/RefreshToken")}
+        return doors.ask("tls", "Token/RefreshToken", client={"client_id": "D1", **shown}, refresh_token=token)
+
+    grant = until_taken(lambda: login_with(key)).reply.grant
+    assert grant.token_type == "DPoP" and claims(grant.access_token)["cnf"] == {"jkt": key.jkt()}, "bound to the key"
+    said = introspect(doors, grant.access_token)
+    assert said.token_type == "DPoP" and said.cnf.jkt == key.jkt()
+    assert introspect(doors, grant.refresh_token).cnf.jkt == key.jkt(), "so is its session"
+    assert login_with(None).reason == "INVALID_DPOP_PROOF", "a client that is to have bound tokens gets no others"
+    assert refresh_with(None, grant.refresh_token).reason == "INVALID_DPOP_PROOF"
+    assert refresh_with(other, grant.refresh_token).reason == "INVALID_GRANT", "the session goes on with its own key only"
+    again = refresh_with(key, grant.refresh_token).reply.grant
+    assert again.refresh_token == grant.refresh_token and again.token_type == "DPoP", "it does not rotate"
+    assert claims(again.access_token)["cnf"] == {"jkt": key.jkt()}
+    assert exchange(doors, "front", grant.access_token, "back").reason == "INVALID_GRANT", "by a client that proves no key"
+    proof = {**client("front"), "dpop_proof": own.dpop("TokenService/ExchangeToken")}
+    handed = doors.reply("tls", "Token/ExchangeToken", client=proof, subject_token=grant.access_token,
+                         tokens={"audiences": ["back"]}).grant
+    assert handed.token_type == "DPoP" and claims(handed.access_token)["cnf"] == {"jkt": own.jkt()}, "bound to who acts"
+    assert "UNBOUND" in {row.reason for row in doors.reply("root", "Audit/ListAuditRecords", page_size=500).records
+                         if row.event == "TOKEN_EXCHANGE"}, "and the record says why one was refused"
+
+
 def put_groups(doors, groups):
     doors.reply("root", "User/UpdateUser", user={"name": "alice", "groups": groups}, fields=[GROUPS])
 
@@ -244,7 +280,7 @@ def main():
     set_up(doors)
     grant = what_it_says(doors)
     handed = a_chain(doors, grant)
-    for part in (narrower_never_wider, it_ends_with_what_it_came_from, bound, groups_and_typ, too_much_for_a_token):
+    for part in (narrower_never_wider, it_ends_with_what_it_came_from, bound, bound_to_keys, groups_and_typ, too_much_for_a_token):
         part(doors)
     refused(doors, grant)
     expired(doors, grant, handed)
