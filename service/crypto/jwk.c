@@ -35,8 +35,10 @@ key_from(const char *type, OSSL_PARAM *params)
     EVP_PKEY *key = NULL;
 
     if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
+        EVP_PKEY_free(key); /* some versions leave an empty one behind */
         key = NULL;
+    }
     EVP_PKEY_CTX_free(context);
     return key;
 }

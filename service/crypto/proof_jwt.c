@@ -6,6 +6,12 @@
 
 #define SIGNATURE_MAX 512u /* RSA of 4,096 bits */
 
+#ifdef SA_PLANTED_FAULT
+#define SIGNATURES_COUNT false /* taken out by tests/fuzz only, to see that it is missed */
+#else
+#define SIGNATURES_COUNT true
+#endif
+
 /* ---- a set of keys ---- */
 
 /*
@@ -65,7 +71,7 @@ signature_is_good(const struct sa_jose *parts, const struct sa_jwk *jwk)
     if (sa_base64url_decode(parts->signature, signature, sizeof(signature), &len) != SA_OK)
         return false;
     sa_sha256(parts->signed_part, digest);
-    return sa_signature_verifies(jwk->key, jwk->alg, digest, sa_bytes(signature, len));
+    return !SIGNATURES_COUNT || sa_signature_verifies(jwk->key, jwk->alg, digest, sa_bytes(signature, len));
 }
 
 /* ---- assertions ---- */
