@@ -80,7 +80,8 @@ rpc_denied(struct sa_call *call, const struct sa_audit *record, enum sa_status s
 {
     enum sa_status kept = sa_store_audit(call->authority->store, record);
 
-    call->log_reason = record->reason;
+    if (call->log_reason == NULL) /* else whoever looked closer has said it */
+        call->log_reason = record->reason;
     return kept == SA_OK ? status : kept;
 }
 
