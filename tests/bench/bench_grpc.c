@@ -1,7 +1,8 @@
 /*
- * Refresh over TLS, by callers that each present the token that their last answer gave; h2load sends one body
- * for ever, and so cannot. bench_grpc TARGET CA-FILE SECONDS CALLERS    stdin: client, then a refresh token a
- * line, one a caller Prints as bench_load does.
+ * Refresh over gRPC, by callers that each present the token that their last answer gave; h2load sends one
+ * body for ever, and so cannot. bench_grpc refresh TARGET CA-FILE SECONDS CALLERS    stdin: client, then a
+ * refresh token a line, one a caller bench_grpc empty TARGET CA-FILE SECONDS CALLERS      the gateway's own
+ * health, for which nothing is done CA-FILE is `-` for a Unix socket. Prints as bench_load does.
  */
 #include <stdbool.h>
 
@@ -35,6 +36,7 @@ struct caller {
 static struct caller callers[CALLERS_MAX];
 static grpc_completion_queue *queue;
 static char client[LINE_LEN];
+static bool is_empty;
 
 static void
 read_line(char ret_line[LINE_LEN])
@@ -51,6 +53,8 @@ pack(struct caller *caller)
     Secauth__V1__RefreshTokenRequest request = SECAUTH__V1__REFRESH_TOKEN_REQUEST__INIT;
     uint8_t body[1024];
 
+    if (is_empty)
+        return grpc_raw_byte_buffer_create(NULL, 0);
     auth.client_id = client;
     request.client = &auth;
     request.refresh_token = (ProtobufCBinaryData){strlen(caller->token), (uint8_t *)caller->token};
@@ -64,7 +68,8 @@ pack(struct caller *caller)
 static void
 send_request(struct caller *caller)
 {
-    grpc_slice method = grpc_slice_from_static_string("/secauth.v1.TokenService/RefreshToken");
+    grpc_slice method = grpc_slice_from_static_string(is_empty ? "/grpc.health.v1.Health/Check"
+                                                               : "/secauth.v1.TokenService/RefreshToken");
     grpc_byte_buffer *request = pack(caller);
     grpc_op ops[6] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
                       {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request},
@@ -97,6 +102,8 @@ take_reply(struct caller *caller)
     if (caller->status != GRPC_STATUS_OK || caller->reply == NULL)
         give_up("an answer says %d: %.*s", (int)caller->status, (int)GRPC_SLICE_LENGTH(caller->details),
                 (const char *)GRPC_SLICE_START_PTR(caller->details));
+    if (is_empty)
+        return;
     grpc_byte_buffer_reader_init(&reader, caller->reply);
     grpc_slice body = grpc_byte_buffer_reader_readall(&reader);
     Secauth__V1__RefreshTokenResponse *reply = secauth__v1__refresh_token_response__unpack(
@@ -126,6 +133,9 @@ static grpc_channel_credentials *
 credentials_from(const char *path)
 {
     char pem[16384];
+
+    if (strcmp(path, "-") == 0)
+        return grpc_insecure_credentials_create();
     FILE *file = fopen(path, "r");
     size_t len = file == NULL ? 0 : fread(pem, 1, sizeof(pem) - 1, file);
 
@@ -153,18 +163,20 @@ int
 main(int argc, char **argv)
 {
     struct samples samples = samples_new(SAMPLES_ROOM);
-    int count = argc == 5 ? atoi(argv[4]) : 0;
-    double seconds = argc == 5 ? atof(argv[3]) : 0;
+    int count = argc == 6 ? atoi(argv[5]) : 0;
+    double seconds = argc == 6 ? atof(argv[4]) : 0;
 
     if (count < 1 || count > CALLERS_MAX || seconds <= 0)
-        give_up("usage: bench_grpc TARGET CA-FILE SECONDS CALLERS");
-    read_line(client);
-    for (int i = 0; i < count; i++)
+        give_up("usage: bench_grpc refresh|empty TARGET CA-FILE SECONDS CALLERS");
+    is_empty = strcmp(argv[1], "empty") == 0;
+    if (!is_empty)
+        read_line(client);
+    for (int i = 0; i < count && !is_empty; i++)
         read_line(callers[i].token);
     grpc_init();
     queue = grpc_completion_queue_create_for_next(NULL);
-    grpc_channel_credentials *credentials = credentials_from(argv[2]);
-    open_channels(argv[1], credentials, count);
+    grpc_channel_credentials *credentials = credentials_from(argv[3]);
+    open_channels(argv[2], credentials, count);
     for (int i = 0; i < count; i++)
         send_request(&callers[i]);
 
