@@ -19,6 +19,8 @@
 #define SETS            1024u
 #define WAYS            16u
 #define AROUND_TIMES    10u
+#define GATEWAY_TIMES   100u
+#define LEVELS          3u /* a source, what is around it, the gateway that reports it */
 
 struct bucket {
     char text[SA_SOURCE_TEXT_MAX + 1];
@@ -206,30 +208,43 @@ add_units(struct bucket *bucket, uint32_t units)
     bucket->sum += units;
 }
 
-/* Look at a source's buckets and take `units` from each of them, or from none. */
-static uint32_t
-take(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms, uint32_t units)
+/*
+ * All the buckets that a source is charged to; NULL where there is none. Found last, one may have taken the
+ * place of another only where they share a full set: harmless.
+ */
+static void
+find_all(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms, bool only_look,
+         struct bucket *ret_found[LEVELS])
 {
     struct allowance allowed;
     struct sa_source wide;
 
+    ret_found[0] = find(buckets, source->text, buckets->usual, boot_ms, only_look);
+    ret_found[1] = around(buckets, source, &wide, &allowed)
+                       ? find(buckets, wide.text, allowed, boot_ms, only_look)
+                       : NULL;
+    ret_found[2] = NULL;
+    if (source->gateway[0] == '\0' || !sa_switch_is_on(SA_SWITCH_around))
+        return;
+    allowed = (struct allowance){buckets->usual.limit * GATEWAY_TIMES, buckets->usual.slot_ms};
+    snprintf(wide.text, sizeof(wide.text), "gateway:%s", source->gateway);
+    ret_found[2] = find(buckets, wide.text, allowed, boot_ms, only_look);
+}
+
+/* Look at a source's buckets and take `units` from each of them, or from none. */
+static uint32_t
+take(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms, uint32_t units)
+{
+    struct bucket *all[LEVELS];
+    uint32_t wait = 0;
+
     pthread_mutex_lock(&buckets->lock);
-    struct bucket *own = find(buckets, source->text, buckets->usual, boot_ms, units == 0);
-    /*
-     * Found last, it may have taken its own place from the first only where both share a full set:
-     * harmless.
-     */
-    struct bucket *whole = around(buckets, source, &wide, &allowed)
-                               ? find(buckets, wide.text, allowed, boot_ms, units == 0)
-                               : NULL;
-    uint32_t wait = wait_of(own, boot_ms);
-    if (wait == 0)
-        wait = wait_of(whole, boot_ms);
-    if (wait == 0 && units > 0) {
-        add_units(own, units);
-        if (whole != NULL && whole != own)
-            add_units(whole, units);
-    }
+    find_all(buckets, source, boot_ms, units == 0, all);
+    for (unsigned i = 0; i < LEVELS && wait == 0; i++)
+        wait = wait_of(all[i], boot_ms);
+    for (unsigned i = 0; i < LEVELS && wait == 0 && units > 0; i++)
+        if (all[i] != NULL && (i == 0 || all[i] != all[i - 1]))
+            add_units(all[i], units);
     pthread_mutex_unlock(&buckets->lock);
     return wait;
 }
@@ -263,13 +278,12 @@ put_back(struct bucket *bucket)
 void
 sa_buckets_give_back(struct sa_buckets *buckets, const struct sa_source *source, int64_t boot_ms)
 {
-    struct allowance allowed;
-    struct sa_source wide;
+    struct bucket *all[LEVELS];
 
     pthread_mutex_lock(&buckets->lock);
-    put_back(find(buckets, source->text, buckets->usual, boot_ms, true));
-    if (around(buckets, source, &wide, &allowed))
-        put_back(find(buckets, wide.text, allowed, boot_ms, true));
+    find_all(buckets, source, boot_ms, true, all);
+    for (unsigned i = 0; i < LEVELS; i++)
+        put_back(all[i]);
     pthread_mutex_unlock(&buckets->lock);
 }
 

@@ -18,6 +18,8 @@ struct sa_source {
     char text[SA_SOURCE_TEXT_MAX + 1];
     unsigned whole_failures; /* of a service's uid, with all that it reports; 0: as of any source */
     unsigned whole_window_s;
+    char gateway[SA_CONF_WORD_MAX + 1]; /* of a login by a public client: the instance, which has a ceiling of
+                                           its own, since it reports the address; "" for none */
 };
 
 /* What is known of a PAM login's origin. */

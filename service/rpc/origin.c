@@ -102,11 +102,15 @@ sa_source_of(const struct sa_call *call, const struct sa_rules *rules, struct sa
         return;
     /* On the user socket the kernel names the caller; a client that is only claimed would be another source.
      */
-    if (gateway ? kind != SA_SOURCE_PEER : kind == SA_SOURCE_CLIENT && caller->via == SA_VIA_ROOT)
+    if (gateway ? kind != SA_SOURCE_PEER : kind == SA_SOURCE_CLIENT && caller->via == SA_VIA_ROOT) {
         sa_source_client(sa_request_client_id(call), caller->address,
                          caller->has_uid ? (int64_t)caller->uid : -1, ret_source);
-    else if (kind == SA_SOURCE_PAM && (caller->via == SA_VIA_ROOT || !sa_switch_is_on(SA_SWITCH_user_uid)))
+        if (kind == SA_SOURCE_PAM) /* only public clients log people in */
+            memcpy(ret_source->gateway, caller->gateway, sizeof(ret_source->gateway));
+    } else if (kind == SA_SOURCE_PAM &&
+               (caller->via == SA_VIA_ROOT || !sa_switch_is_on(SA_SWITCH_user_uid))) {
         source_of_login(call, rules, ret_source);
-    else
+    } else {
         source_of_peer(caller, ret_source);
+    }
 }

@@ -123,7 +123,7 @@ a_client_is_charged_with_where_it_is(void **state)
 static struct sa_source
 numbered(const char *form, unsigned number)
 {
-    struct sa_source source;
+    struct sa_source source = {.text = ""};
 
     snprintf(source.text, sizeof(source.text), form[0] == 'u' ? "uid:%u" : "net64:2001:db8:1:%x::", number);
     return source;
@@ -326,6 +326,33 @@ what_is_forgotten_is_one_source_or_all(void **state)
     assert_int_equal(sa_buckets_wait(buckets, &there, START_MS), 0);
 }
 
+static void
+a_gateway_that_makes_addresses_up_has_a_ceiling(void **state)
+{
+    SA_OWN(sa_buckets) buckets = sa_buckets_new(LIMIT, WINDOW_MS);
+    struct sa_source source, other;
+    unsigned failures = 0;
+    char address[32];
+
+    (void)state;
+    for (unsigned i = 0; i < 200 * LIMIT; i++) { /* each address fails once */
+        snprintf(address, sizeof(address), "203.0.%u.%u", i / 256, i % 256);
+        sa_source_client("app", address, -1, &source);
+        snprintf(source.gateway, sizeof(source.gateway), "tls");
+        failures += sa_buckets_charge(buckets, &source, START_MS) == 0;
+    }
+    assert_int_equal(failures, 100 * LIMIT);
+    sa_source_client("app", "198.51.100.1", -1, &other); /* another instance, and what is no login, go on */
+    assert_int_equal(sa_buckets_wait(buckets, &other, START_MS), 0);
+    snprintf(other.gateway, sizeof(other.gateway), "local");
+    assert_int_equal(sa_buckets_charge(buckets, &other, START_MS), 0);
+    sa_source_client("app", "203.0.0.1", -1, &source);
+    snprintf(source.gateway, sizeof(source.gateway), "tls");
+    sa_buckets_give_back(buckets, &source, START_MS);
+    assert_int_equal(sa_buckets_charge(buckets, &source, START_MS), 0);
+    assert_int_not_equal(sa_buckets_charge(buckets, &source, START_MS), 0);
+}
+
 int
 main(void)
 {
@@ -345,6 +372,7 @@ main(void)
         cmocka_unit_test(a_services_uid_has_one_allowance_for_all_that_it_reports),
         cmocka_unit_test(what_a_service_gives_back_it_may_take_again),
         cmocka_unit_test(what_is_forgotten_is_one_source_or_all),
+        cmocka_unit_test(a_gateway_that_makes_addresses_up_has_a_ceiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
