@@ -1,8 +1,8 @@
-"""What keys.test does on the daemon's sockets; run as root in its private host.
+"""What T04_key_used_before_it_is_known.test does on the daemon's sockets; run as root in its private host.
 
-keys.py load             20 tokens a second until SIGTERM, each looked at by two verifiers; then /run/t/report.json.
+T04...py load             20 tokens a second until SIGTERM, each looked at by two verifiers; then /run/t/report.json.
                          Kids that are about to be revoked stand in /run/t/revoked, the daemon's clock in /run/t/clock
-keys.py PART             exits 0 where all is as it shall be
+T04...py PART             exits 0 where all is as it shall be
 """
 import base64
 import bisect
@@ -19,6 +19,7 @@ import jwt
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from wire import *  # noqa: E402,F403
 
+LEEWAY = 60  # seconds
 REPORT, REVOKED, CLOCK, SECRET, LAST = (f"/run/t/{name}" for name in ("report.json", "revoked", "clock", "secret", "last"))
 ISSUER = "https://private.example"
 PAUSE = 1 / 20
@@ -59,22 +60,29 @@ def revoked():
 
 
 class Verifier:
-    """Any service: PyJWT and a key set that it keeps."""
+    """Any service: PyJWT and a key set that it keeps for as long as it may."""
 
-    def __init__(self, keeps):
-        self.keeps, self.fetched, self.keys = keeps, None, {}
+    def __init__(self):
+        self.fetched, self.keys = None, {}
         self.history = []  # (when, kids)
 
     def look(self, root):
         """A fetch where what is kept is too old; its age counts from the request."""
         asked = time.monotonic()
-        if self.fetched is not None and asked - self.fetched < self.max_age * self.keeps:
-            return
-        reply = must(root.call("Key/GetKeySet"))
-        self.keys = {key["kid"]: jwt.PyJWK(key) for key in json.loads(reply.jwks)["keys"]}
-        self.algorithms = {key["kid"]: key["alg"] for key in json.loads(reply.jwks)["keys"]}
-        self.max_age, self.fetched = reply.max_age_seconds, asked
+        if self.fetched is None or asked - self.fetched >= self.max_age:
+            self.take(must(root.call("Key/GetKeySet")))
+            self.fetched = asked
+
+    def take(self, reply):
+        rows = json.loads(reply.jwks)["keys"]
+        self.keys = {key["kid"]: (jwt.PyJWK(key).key, key["alg"]) for key in rows}
+        self.max_age = reply.max_age_seconds
         self.history.append((time.monotonic(), frozenset(self.keys)))
+
+    def since(self, kid):
+        """The sets since the first that has it."""
+        first = next((i for i, (_, kids) in enumerate(self.history) if kid in kids), len(self.history))
+        return self.history[first:]
 
     def refuses(self, token):
         """The reason, or None. Times are looked at by the daemon's clock, since that is what the test moves."""
@@ -82,7 +90,8 @@ class Verifier:
         if kid not in self.keys:
             return "unknown kid"
         try:
-            claims = jwt.decode(token, self.keys[kid].key, algorithms=[self.algorithms[kid]], audience="demo", issuer=ISSUER,
+            key, algorithm = self.keys[kid]
+            claims = jwt.decode(token, key, algorithms=[algorithm], audience="demo", issuer=ISSUER,
                                 options={"verify_exp": False, "verify_iat": False})
         except jwt.PyJWTError as error:
             return repr(error)
@@ -94,9 +103,33 @@ class Verifier:
         return None if at == 0 else kid in self.history[at - 1][1]
 
 
+class Follower(Verifier):
+    """One that follows WatchKeySet; when the stream breaks it keeps what it has and follows anew."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = threading.Event()
+        threading.Thread(target=self.follow, daemon=True).start()
+
+    def look(self, root):
+        assert self.first.wait(10)
+
+    def follow(self):
+        while True:
+            try:
+                with Daemon() as stream:
+                    kind = stream.send("Key/WatchKeySet")
+                    while (reply := stream.next(kind)[1]) is not None:
+                        self.take(reply)
+                        self.first.set()
+            except OSError:
+                pass
+            time.sleep(0.05)
+
+
 class Load:
     def __init__(self):
-        self.keeper, self.follower = Verifier(keeps=1), Verifier(keeps=0)
+        self.keeper, self.follower = Verifier(), Follower()
         self.tokens, self.wrong, self.right, self.asked, self.outages = [], [], 0, 0, 0
         self.algorithms = set()
         self.root = None
@@ -138,11 +171,13 @@ class Load:
             verifier.look(self.root or Daemon())
             for _, token in self.tokens:
                 self.judge(who + " at the end", token, verifier.refuses(token))
+        signed = {kid_of(token) for _, token in self.tokens} - set(revoked())
         sudden = [f"{kid_of(token)} {when - time.monotonic() + time.time():.3f}" for when, token in self.tokens
                   if self.follower.had(kid_of(token), when - self.keeper.max_age) is False]
         with open(REPORT, "w", encoding="ascii") as file:
             json.dump({"tokens": len(self.tokens), "verifications": self.asked, "wrong": self.wrong,
-                       "rightly refused": self.right, "outages": self.outages, "sudden": sudden,
+                       "rightly refused": self.right, "outages": self.outages, "sudden": sudden, "signed": sorted(signed),
+                       "unpublished": sorted(kid for kid in signed if any(kid not in kids for _, kids in self.follower.since(kid))),
                        "keys": len({kid_of(token) for _, token in self.tokens}), "algorithms": sorted(self.algorithms)}, file)
 
 
@@ -155,6 +190,19 @@ def load():
         due = max(due + PAUSE, time.monotonic() - 1)
         time.sleep(max(0, due - time.monotonic()))
     work.finish()
+
+
+def is_published(*kids):
+    with Daemon() as root:
+        published = {key["kid"] for key in json.loads(must(root.call("Key/GetKeySet")).jwks)["keys"]}
+        assert published >= set(kids), set(kids) - published
+
+
+def last_token_and_leeway_have_passed():
+    """Of the token that was issued last."""
+    with open(LAST, encoding="ascii") as file:
+        claims = jwt.decode(file.read(), options={"verify_signature": False})
+    assert claims["exp"] + LEEWAY < now(), (claims["exp"], now())
 
 
 def signs():
