@@ -2,6 +2,12 @@
 
 #include "text.h"
 
+#ifdef SA_PLANTED_FAULT
+#define NAMES_COUNT false /* taken out by tests/fuzz only, to see that it is missed */
+#else
+#define NAMES_COUNT true
+#endif
+
 struct reader {
     uint8_t *at;
     uint8_t *end;
@@ -188,7 +194,7 @@ names_differ(struct reader *reader, const struct sa_json *object)
     for (uint32_t i = 0; i < object->children; i++, member = sa_json_next(member)) {
         const struct sa_json *earlier = sa_json_first(object);
         for (; earlier < member; earlier = sa_json_next(earlier))
-            if (sa_bytes_equal(earlier->name, member->name))
+            if (NAMES_COUNT && sa_bytes_equal(earlier->name, member->name))
                 return refuse(reader, "duplicate");
     }
     return true;
