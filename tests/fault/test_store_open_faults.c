@@ -9,8 +9,9 @@
 #include "tests/fault/inject.h"
 #include "tests/fault/scene.h"
 
-#define TOO_MANY        20000u
-#define ALLOCATION_STEP (29u * INJECT_EVERY) /* opening takes some thousand */
+#define TOO_MANY    100000u
+#define STEP_OPEN   (61u * INJECT_EVERY)  /* of some ten thousand allocations of SQLite's */
+#define STEP_CREATE (211u * INJECT_EVERY) /* of some forty thousand */
 
 static const enum fault FAULTS[] = {FAULT_WRITE,    FAULT_FULL,      FAULT_SYNC,
                                     FAULT_OWN_SYNC, FAULT_OWN_ALLOC, FAULT_SQLITE_ALLOC};
@@ -54,7 +55,7 @@ static void
 open_all(bool made, bool for_good)
 {
     for (unsigned i = 0; i < SA_COUNT(FAULTS); i++) {
-        unsigned step = FAULTS[i] == FAULT_SQLITE_ALLOC ? ALLOCATION_STEP : 1;
+        unsigned step = FAULTS[i] != FAULT_SQLITE_ALLOC ? 1 : made ? STEP_OPEN : STEP_CREATE;
         bool struck = true;
 
         for (unsigned nth = 1; struck; nth += step) {
