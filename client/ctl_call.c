@@ -28,6 +28,8 @@ static const struct outcome {
      "the client's id or its secret is wrong, or none was given: --client and --secret-file; `secauthctl "
      "client list` "
      "shows the clients"},
+    {SA_INVALID_DPOP_PROOF, SA_CTL_REFUSED,
+     "the client's tokens are bound to a DPoP key: only a program that has it can ask for them"},
     {SA_INVALID_GRANT, SA_CTL_REFUSED, "the token has ended or is another client's: log in again"},
     {SA_INVALID_SCOPE, SA_CTL_REFUSED, "`secauthctl client list` shows the scopes that a client may ask for"},
     {SA_INVALID_TARGET, SA_CTL_REFUSED,

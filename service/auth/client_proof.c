@@ -55,7 +55,7 @@ fault_of(const struct sa_conf *conf, const char *client_id, const struct sa_asse
         return "ASSERTION_OF_ANOTHER";
     if (strcmp(assertion->aud, conf->token_issuer) != 0)
         return "ASSERTION_FOR_ANOTHER";
-    if (assertion->exp + SA_PROOF_LEEWAY_S <= now_s)
+    if (assertion->exp <= now_s - SA_PROOF_LEEWAY_S)
         return "ASSERTION_EXPIRED";
     if (assertion->exp > now_s + SA_PROOF_LIFE_S + SA_PROOF_LEEWAY_S)
         return "ASSERTION_TOO_LONG";

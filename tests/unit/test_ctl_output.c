@@ -169,8 +169,10 @@ a_message_keeps_the_names_of_the_contract(SA_UNUSED void **state)
         "[\"client_credentials\","
         "\"refresh_token\"], \"login\": false, \"audiences_owned\": [], \"audiences\": [{\"audience\": "
         "\"demo\","
-        "\"scopes\": [\"read\", \"write\"], \"group\": \"\"}], \"access_ttl_seconds\": 0, \"grace\": 0,"
-        "\"created_ms\": 1798675200123, \"active\": true}, \"secret\": \"sac1_x\"}",
+        "\"scopes\": [\"read\", \"write\"], \"group\": \"\", \"plain_typ\": false}], "
+        "\"access_ttl_seconds\": 0, \"grace\": 0, \"created_ms\": 1798675200123, \"active\": true, "
+        "\"attestation\": null, \"exchanges\": [], \"certificates\": [], \"jwks\": \"\", "
+        "\"groups\": false, \"dpop_bound\": false, \"secrets\": []}, \"secret\": \"sac1_x\"}",
         0, NULL);
     assert_non_null(wanted);
     assert_true(json_equal(made, wanted));
