@@ -20,6 +20,7 @@ struct sa_lane_queue {
     pthread_t *threads;
     unsigned started;
     unsigned awake;  /* threads that do not wait for a job */
+    unsigned called; /* and those that were woken and have not come yet */
     unsigned eager;  /* so many may be awake whatever is queued: the cores */
     unsigned queued; /* jobs */
     unsigned queued_ordinary;
@@ -147,6 +148,7 @@ wait_for_job(struct sa_lane_queue *lane, bool *ret_stopping)
         lane->awake--;
         pthread_cond_wait(&lane->work, &lane->lock);
         lane->awake++;
+        lane->called -= lane->called > 0;
     }
     *ret_stopping = lane->stopping;
     pthread_mutex_unlock(&lane->lock);
@@ -226,12 +228,15 @@ sa_lane_free(struct sa_lane_queue *lane)
 /*
  * Whether a job is worth another thread. A thread that is awake looks for the next job before it sleeps, so
  * beyond the cores one is woken only where more jobs wait than threads are awake, which may all be waiting
- * for a commit. Waking one a job cost a third of the daemon's time.
+ * for a commit. Waking one a job cost a third of the daemon's time. One that was called counts as awake: it
+ * takes a while until it runs, in which as many jobs come as callers are there.
  */
 static bool
 wants_thread(const struct sa_lane_queue *lane)
 {
-    return lane->awake < lane->eager || lane->queued > lane->awake;
+    unsigned awake = lane->awake + lane->called;
+
+    return awake < lane->started && (awake < lane->eager || lane->queued > awake);
 }
 
 enum sa_status
@@ -245,6 +250,7 @@ sa_lane_submit(struct sa_lane_queue *lane, struct sa_job *job)
     else
         lane->refused++;
     bool wake = taken && wants_thread(lane);
+    lane->called += wake;
     pthread_mutex_unlock(&lane->lock);
     if (!taken)
         return SA_OVERLOADED;
