@@ -27,6 +27,23 @@ sa_base64url(struct sa_bytes from, char *ret_text)
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
+void
+sa_base64url_open(struct sa_bytes from, char *ret_text)
+{
+    static const char LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint32_t bits = 0;
+    unsigned held = 0;
+
+    for (size_t i = 0; i < from.len; i++) {
+        bits = bits << 8 | from.data[i];
+        for (held += 8; held >= 6; held -= 6)
+            *ret_text++ = LETTERS[bits >> (held - 6) & 63];
+    }
+    if (held > 0)
+        *ret_text++ = LETTERS[bits << (6 - held) & 63];
+    *ret_text = '\0';
+}
+
 static enum sa_status
 decode(struct sa_bytes text, int variant, uint8_t *ret_data, size_t size, size_t *ret_len)
 {
@@ -79,11 +96,4 @@ void
 sa_hex(struct sa_bytes from, char *ret_text)
 {
     sodium_bin2hex(ret_text, 2 * from.len + 1, from.data, from.len);
-}
-
-void
-sa_sha256(struct sa_bytes data, uint8_t ret_digest[SA_SHA256_LEN])
-{
-    static_assert(crypto_hash_sha256_BYTES == SA_SHA256_LEN, "a digest is what libsodium says");
-    crypto_hash_sha256(ret_digest, data.data, data.len);
 }

@@ -19,6 +19,9 @@ void sa_random_id(char ret_id[SA_ID_LEN + 1]);
 /* base64url (RFC 4648 section 5) without padding; ret_text has SA_BASE64URL_LEN(from.len) + 1 bytes. */
 void sa_base64url(struct sa_bytes from, char *ret_text);
 
+/* The same, eight times as fast, for what is no secret: not in constant time. */
+void sa_base64url_open(struct sa_bytes from, char *ret_text);
+
 /*
  * Decode; refuses padding, white space, other characters and trailing bits that are not zero.
  *   ret_data  `size` bytes; *ret_len of them are written on SA_OK.

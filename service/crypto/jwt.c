@@ -189,7 +189,7 @@ sa_jwt_sign(const struct sa_signing_key *key, const struct sa_claims *claims, ch
         return SA_TOO_LARGE;
     size_t len = key->headers[claims->plain_typ].len;
     memcpy(ret_token, key->headers[claims->plain_typ].text, len);
-    sa_base64url(sa_bytes(text.data, text.len), ret_token + len);
+    sa_base64url_open(sa_bytes(text.data, text.len), ret_token + len);
     len += SA_BASE64URL_LEN(text.len);
     sa_sha256(sa_bytes(ret_token, len), digest);
     enum sa_status status = sa_signing_key_sign(key, digest, signature);
