@@ -1,4 +1,5 @@
 /* A verifier that follows the daemon's streams of keys and revocations (client/secauth.h). */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -283,6 +284,14 @@ take_revocations(struct secauth_follower *follower, const ProtobufCMessage *item
     return SA_OK;
 }
 
+static bool
+is_readable(int fd)
+{
+    struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+
+    return poll(&pollfd, 1, 0) > 0;
+}
+
 /* One message, if one is there. Returns SA_DEADLINE where none is. */
 static enum sa_status
 take_message(struct secauth_follower *follower, size_t which)
@@ -295,10 +304,12 @@ take_message(struct secauth_follower *follower, size_t which)
     SA_OWN(sa_arena) arena = sa_arena_new(SA_SECAUTH_ARENA_MAX);
     ProtobufCMessage *item;
 
+    if (!is_readable(sa_connection_fd(stream->connection)))
+        return SA_DEADLINE;
     if (arena == NULL)
         return SA_NO_MEMORY;
     enum sa_status status = sa_call_next(stream->connection, TYPES[which], 1, arena, &item, &stream->error);
-    if (status != SA_OK)
+    if (status != SA_OK) /* the daemon, too, may end a stream with SA_DEADLINE */
         return status == SA_DEADLINE && stream->error.os_error == 0 ? SA_CONNECTION : status;
     stream->heard_ms = ms_of(CLOCK_BOOTTIME);
     stream->pause_millis = 0;
