@@ -108,6 +108,8 @@ struct secauth_introspection {
     const char *iss;
     const char *jti;
     const char *sid; /* "" where it belongs to no session */
+    const char *jkt; /* bound to this key, and good only with its proof; "": to none */
+    const char *x5t; /* likewise to this certificate, x5t#S256 */
 };
 
 /* The keys that verify access tokens. */
@@ -282,6 +284,8 @@ struct secauth_want {
     const char *audience; /* one of the verifier's, which the token must name; NULL: any of them */
     const char *scope;    /* all of these, separated by spaces, must be granted; NULL: none is needed */
     int64_t at_seconds;   /* judge at this time, seconds since 1970; 0: now, by CLOCK_REALTIME */
+    const char *jkt;      /* the key of a DPoP proof that the caller has checked (RFC 9449); NULL: none */
+    const char *x5t;      /* SHA-256 of the peer's certificate, in base64url (RFC 8705); NULL: none */
 };
 
 /* What a token says. Texts are terminated; absent ones are "", absent numbers 0, but for `amr` and `groups`.
@@ -304,7 +308,7 @@ struct secauth_claims {
     size_t amr_count;
     const char *const *groups;
     size_t group_count;
-    const char *jkt;           /* bound to this key: check the DPoP proof (RFC 9449 section 6.1) */
+    const char *jkt;           /* bound to this key, a thumbprint (RFC 9449 section 6.1) */
     const char *x5t;           /* bound to this certificate: x5t#S256 (RFC 8705 section 3.1) */
     const char *const *actors; /* `act` (RFC 8693 section 4.1): who acts for `sub`, the present one first */
     size_t actor_count;
@@ -349,7 +353,8 @@ secauth_verifier_set_keys(struct secauth_verifier *verifier, const char *jwks, s
  *   want        NULL: no more than that the token is good for this service.
  *   ret_claims  the caller frees it.
  *
- * A token that is bound (`jkt`, `x5t`) is good only with a proof, which the caller checks.
+ * A token that is bound (`jkt`, `x5t`) is good only where `want` names the same key and the same certificate:
+ * the caller checks that proof, and says so. A token that is not bound is good with any.
  *
  * Returns SECAUTH_OK; SECAUTH_INVALID_GRANT: not a good token; SECAUTH_INVALID_TARGET: good for somebody
  * else; SECAUTH_INVALID_SCOPE: good, and `want->scope` was not granted; SECAUTH_INVALID_ARGUMENT: `want`
@@ -362,6 +367,7 @@ secauth_verifier_set_keys(struct secauth_verifier *verifier, const char *jwks, s
  *   claim      one that is required is absent, or of the wrong form
  *   issuer audience expired early scope  what the word says; early: `iat` or `nbf` is still to come
  *   revoked    said so by those that the verifier follows
+ *   bound      to a key or a certificate that `want` does not name
  */
 SECAUTH_API SECAUTH_MUST_CHECK enum secauth_status
 secauth_verify(struct secauth_verifier *verifier, const char *token, const struct secauth_want *want,

@@ -212,7 +212,9 @@ introspection_of(const Secauth__V1__IntrospectTokenResponse *reply)
                                               .sub = "",
                                               .iss = "",
                                               .jti = "",
-                                              .sid = ""};
+                                              .sid = "",
+                                              .jkt = "",
+                                              .x5t = ""};
     return (struct secauth_introspection){
         .active = 1,
         .scope = reply->scope,
@@ -227,6 +229,8 @@ introspection_of(const Secauth__V1__IntrospectTokenResponse *reply)
         .iss = reply->iss,
         .jti = reply->jti,
         .sid = reply->sid,
+        .jkt = reply->cnf == NULL ? "" : reply->cnf->jkt,
+        .x5t = reply->cnf == NULL ? "" : reply->cnf->x5t_s256,
     };
 }
 

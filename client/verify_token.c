@@ -152,6 +152,13 @@ wrong_time(const struct secauth_verifier *verifier, const struct sa_verify_claim
     return NULL;
 }
 
+/* Who bears a bound token has proven nothing yet. */
+static bool
+is_proven(const char *bound, const char *proven)
+{
+    return bound[0] == '\0' || (proven != NULL && strcmp(bound, proven) == 0);
+}
+
 static enum sa_status
 judge(struct secauth_verifier *verifier, const struct sa_verify_claims *claims,
       const struct secauth_want *want, const char **ret_reason)
@@ -172,6 +179,9 @@ judge(struct secauth_verifier *verifier, const struct sa_verify_claims *claims,
     bool denied = sa_denied_has(&verifier->denied, claims);
     pthread_rwlock_unlock(&verifier->lock);
     if (denied)
+        return SA_INVALID_GRANT;
+    *ret_reason = "bound";
+    if (!is_proven(claims->result.jkt, want->jkt) || !is_proven(claims->result.x5t, want->x5t))
         return SA_INVALID_GRANT;
     *ret_reason = "scope";
     return want->scope == NULL || has_scopes(claims->result.scope, want->scope) ? SA_OK : SA_INVALID_SCOPE;

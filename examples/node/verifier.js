@@ -50,6 +50,7 @@ export class Verifier {
       throw error instanceof Refused ? error : new Refused(error.claim ?? error.code ?? 'form');
     }
     if (this.#isRevoked(claims)) throw new Refused('revoked');
+    if ('cnf' in claims) throw new Refused('bound'); // of use only with a proof, which this service does not ask for
     const granted = new Set((claims.scope ?? '').split(' '));
     if (!scope.split(' ').every((word) => word === '' || granted.has(word))) throw new Refused('scope');
     return claims;

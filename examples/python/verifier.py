@@ -66,6 +66,8 @@ class Verifier:
             raise Refused(type(error).__name__) from error
         if self._is_revoked(claims):
             raise Refused("revoked")
+        if "cnf" in claims:  # of use only with a proof (RFC 8705, RFC 9449), which this service does not ask for
+            raise Refused("bound")
         if not set(scope.split()) <= set(claims.get("scope", "").split()):
             raise Refused("scope")
         return claims

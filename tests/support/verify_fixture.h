@@ -115,7 +115,7 @@ static inline enum secauth_status
 verify_with(struct secauth_verifier *with, const char *token, const char *audience, const char *scope,
             int64_t at, struct secauth_claims **ret_claims)
 {
-    struct secauth_want want = {audience, scope, at};
+    struct secauth_want want = {.audience = audience, .scope = scope, .at_seconds = at};
 
     error.message[0] = '\0';
     return secauth_verify(with, token, &want, ret_claims, &error);

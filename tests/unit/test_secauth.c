@@ -206,6 +206,25 @@ an_empty_answer_is_an_inactive_token(void **state)
 }
 
 static void
+a_bound_token_says_what_it_is_bound_to(void **state)
+{
+    Secauth__V1__IntrospectTokenResponse response = SECAUTH__V1__INTROSPECT_TOKEN_RESPONSE__INIT;
+    Secauth__V1__TokenBinding cnf = SECAUTH__V1__TOKEN_BINDING__INIT;
+    struct secauth_introspection *introspection = NULL;
+
+    response.active = true;
+    response.cnf = &cnf;
+    cnf.jkt = (char *)(uintptr_t) "thumb";
+    will_answer(SA_OK, &response.base);
+    struct secauth *handle = open_stage(*state);
+    assert_int_equal(secauth_introspect(handle, &client, "a.b.c", MILLIS, &introspection, NULL), SECAUTH_OK);
+    assert_string_equal(introspection->jkt, "thumb");
+    assert_string_equal(introspection->x5t, "");
+    secauth_introspection_free(introspection);
+    secauth_close(handle);
+}
+
+static void
 an_inactive_token_says_nothing_more(void **state)
 {
     Secauth__V1__IntrospectTokenResponse response = SECAUTH__V1__INTROSPECT_TOKEN_RESPONSE__INIT;
@@ -268,6 +287,7 @@ main(void)
         TEST(a_whole_grant_is_handed_out),
         TEST(an_error_has_field_words_request_and_delay),
         TEST(an_empty_answer_is_an_inactive_token),
+        TEST(a_bound_token_says_what_it_is_bound_to),
         TEST(an_inactive_token_says_nothing_more),
         TEST(a_revocation_that_was_not_accepted_is_no_success),
         TEST(an_empty_key_set_is_none),
