@@ -221,6 +221,12 @@ def changes():
         client={"client_id": "svc"}, tokens={"audiences": ["a" * 65]}), "tokens.audiences"
     yield "a scope of 1,025 bytes", "TokenService/IssueToken", token_pb2.IssueTokenRequest(
         client={"client_id": "svc"}, tokens={"audiences": ["demo"], "scope": "a" * 1025}), "tokens.scope"
+    for what, field, said in (("no subject token", "subject_token", {"subject_token": b""}),
+                              ("a subject token of 4,097 bytes", "subject_token", {"subject_token": b"x" * 4097}),
+                              ("no audience", "tokens.audiences", {"tokens": {}}),
+                              ("two audiences", "tokens.audiences", {"tokens": {"audiences": ["demo", "other"]}})):
+        yield what, "TokenService/ExchangeToken", token_pb2.ExchangeTokenRequest(
+            **{"client": {"client_id": "svc"}, "subject_token": b"x", "tokens": {"audiences": ["demo"]}} | said), field
 
 
 def an_administrator_is_told_the_field_and_the_rule():
