@@ -41,7 +41,7 @@ sa_details_pack(enum sa_status status, uint32_t retry_ms, const char *field, con
     uint8_t parts[3][PART_MAX];
 
     message.code = row->grpc;
-    message.message = text(row->words);
+    message.message = text(rule != NULL ? rule : row->words); /* the very words of grpc-message */
     message.details = details;
     info.reason = text(row->reason);
     info.domain = text("secauth");
