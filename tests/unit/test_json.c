@@ -172,20 +172,8 @@ values_are_read_as_they_are(void **state SA_UNUSED)
 static void
 base64url_has_one_spelling(void **state SA_UNUSED)
 {
-    static const char *const TEXTS[] = {"A",
-                                        "AAAAA",
-                                        "AA=",
-                                        "AA==",
-                                        "AB",
-                                        "AAB",
-                                        "A+AA",
-                                        "A/AA",
-                                        "AA A",
-                                        "AA\n",
-                                        "AAA.",
-                                        "\xc1\x81"
-                                        "AA",
-                                        "A%AA"};
+    static const char *const TEXTS[] = {"A",    "AAAAA", "AA=",  "AA==", "AB",         "AAB", "A+AA",
+                                        "A/AA", "AA A",  "AA\n", "AAA.", "\xc1\x81..", "A%AA"};
     uint8_t data[16];
     size_t len = 99;
 
