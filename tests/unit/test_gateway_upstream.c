@@ -25,7 +25,7 @@ struct stage {
     struct sa_upstream *upstream;
     struct sa_peer *peer;
     struct sa_loop_timer bell;
-    unsigned replies;
+    unsigned replies, items, held;
     struct sa_upstream_reply last; /* its body is freed */
     bool connected;
 };
@@ -117,8 +117,12 @@ tear_down(void **state)
 static enum sa_status
 start(struct stage *stage, struct sa_bytes body, uint32_t millis, uint32_t *ret_call)
 {
-    struct sa_upstream_request request = {
-        .name = "a.B/C", .millis = millis, .peer = stage->peer, .body = body, .on_reply = on_reply, .user = stage};
+    struct sa_upstream_request request = {.name = "a.B/C",
+                                          .millis = millis,
+                                          .peer = stage->peer,
+                                          .body = body,
+                                          .on_reply = on_reply,
+                                          .user = stage};
 
     return sa_upstream_start(stage->upstream, &request, ret_call);
 }
@@ -161,6 +165,20 @@ put(struct stage *stage, uint32_t call, uint16_t status)
 
     sa_frame_encode(&frame, header);
     assert_int_equal(send(stage->daemon, header, sizeof(header), 0), sizeof(header));
+}
+
+/* A frame of a stream, with a body of so many bytes. */
+static void
+put_streamed(struct stage *stage, enum sa_frame_kind kind, uint32_t call, enum sa_status status,
+             uint32_t body_len)
+{
+    struct sa_frame frame = {
+        .kind = kind, .status = (uint16_t)status, .call = call, .request_id = 1, .body_len = body_len};
+    uint8_t bytes[SA_FRAME_HEADER_LEN + 16] = {0};
+    size_t len = SA_FRAME_HEADER_LEN + body_len;
+
+    sa_frame_encode(&frame, bytes);
+    assert_int_equal(send(stage->daemon, bytes, len, 0), len);
 }
 
 static void
@@ -308,6 +326,49 @@ a_call_whose_time_is_up_is_answered_here(void **state)
 
 #define STAGED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void
+hold(void *user)
+{
+    ((struct stage *)user)->held++;
+}
+
+static void
+on_item(void *user, uint8_t *body, size_t len)
+{
+    struct stage *stage = user;
+
+    assert_int_equal(stage->held, ++stage->items);
+    assert_int_equal(len, 4);
+    free(body);
+}
+
+static void
+a_stream_has_items_past_its_time_and_one_end(void **state)
+{
+    struct stage *stage = *state;
+    struct sa_upstream_request request = {.name = "a.B/C",
+                                          .millis = 500,
+                                          .peer = stage->peer,
+                                          .on_reply = on_reply,
+                                          .on_item = on_item,
+                                          .hold = hold,
+                                          .user = stage};
+    uint32_t call;
+
+    connect_daemon(stage);
+    assert_int_equal(sa_upstream_start(stage->upstream, &request, &call), SA_OK);
+    put_streamed(stage, SA_FRAME_ITEM, call, SA_OK, 4);
+    run(stage, 1200); /* the sweep finds nothing that is late */
+    put_streamed(stage, SA_FRAME_ITEM, call, SA_OK, 4);
+    put_streamed(stage, SA_FRAME_END, call, SA_SLOW_READER, 0);
+    put_streamed(stage, SA_FRAME_ITEM, call, SA_OK, 4); /* after its end: nobody's */
+    run(stage, 20);
+    assert_int_equal(stage->items, 2);
+    assert_int_equal(stage->replies, 1);
+    assert_int_equal(stage->last.status, SA_SLOW_READER);
+    assert_false(sa_upstream_cancel(stage->upstream, call));
+}
+
 int
 main(void)
 {
@@ -320,6 +381,7 @@ main(void)
         STAGED(a_daemon_that_breaks_a_rule_loses_the_connection_and_every_call_is_answered),
         STAGED(a_daemon_that_does_not_read_fills_no_memory),
         STAGED(a_call_whose_time_is_up_is_answered_here),
+        STAGED(a_stream_has_items_past_its_time_and_one_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
