@@ -1,7 +1,7 @@
 # Sourced inside a private host by tests and by quickstart: what an administrator would do to a host, as functions.
 # BUILD is the build folder, KEEP where logs go; the current directory is the project's root.
 : "${BUILD:?}" "${KEEP:?}"
-[ "${IN_HOST:-}" = yes ] || { echo "host.sh: not in a private host" >&2; exit 2; }
+[ "${IN_HOST:-}" = yes ] && [ -d /run/up/etc ] || { echo "host.sh: not in a private host" >&2; exit 2; }
 
 host_users() {
     local name
