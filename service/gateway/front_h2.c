@@ -13,7 +13,7 @@ enum kind {
     WINDOW_UPDATE = 8,
     CONTINUATION = 9
 };
-enum flag { ACK = 1, END_HEADERS = 4 };
+enum flag { ACK = 1, END_STREAM = 1, END_HEADERS = 4 };
 
 struct frame {
     uint32_t len;
@@ -83,7 +83,8 @@ take_frame(struct sa_front_h2 *h2, const struct frame *frame, int64_t now_ms)
         return take_headers(h2, frame);
     if (frame->kind == DATA && frame->len > 0)
         return take_data(h2, frame);
-    if (frame->kind == WINDOW_UPDATE) /* as many as there are replies */
+    /* As many as there are replies, or calls: some clients end each with an empty frame. */
+    if (frame->kind == WINDOW_UPDATE || (frame->kind == DATA && (frame->flags & END_STREAM) != 0))
         return NULL;
     if (frame->kind == SETTINGS && (frame->flags & ACK) != 0)
         h2->acknowledged = true;
