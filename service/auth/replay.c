@@ -11,6 +11,7 @@ struct item {
     struct sa_lru_item head;
     int64_t until_boot_ms;
     int64_t iat_s;
+    enum sa_replay_kind kind;
 };
 
 struct sa_replay {
@@ -18,6 +19,7 @@ struct sa_replay {
     pthread_mutex_t lock;
     struct sa_lru *seen; /* oldest first, and so by until_boot_ms as well */
     uint32_t room;
+    uint32_t dpop;   /* of those that are seen */
     int64_t floor_s; /* proofs made then or before may have been taken, and are not remembered */
 };
 
@@ -56,23 +58,36 @@ forget(struct sa_replay *replay, int64_t boot_ms)
     while ((oldest = sa_lru_next(replay->seen, NULL)) != NULL && oldest->until_boot_ms <= boot_ms) {
         if (oldest->iat_s > replay->floor_s)
             replay->floor_s = oldest->iat_s;
+        replay->dpop -= oldest->kind == SA_REPLAY_DPOP;
         sa_lru_remove(replay->seen, oldest);
     }
 }
 
+/* Anybody makes a DPoP proof of a key of their own, beside the id of a public client: they have half the
+ * room. */
+static bool
+has_room(const struct sa_replay *replay, enum sa_replay_kind kind)
+{
+    return sa_lru_count(replay->seen) < replay->room &&
+           (kind != SA_REPLAY_DPOP || replay->dpop < replay->room / 2);
+}
+
 static enum sa_status
-take(struct sa_replay *replay, const uint8_t key[SA_LRU_KEY_LEN], int64_t iat_s, struct sa_now now)
+take(struct sa_replay *replay, enum sa_replay_kind kind, const uint8_t key[SA_LRU_KEY_LEN], int64_t iat_s,
+     struct sa_now now)
 {
     forget(replay, now.boot_ms);
     if (iat_s <= replay->floor_s) /* the last seconds of the floor are new ones of honest clocks, too */
         return iat_s >= replay->floor_s - SA_PROOF_LEEWAY_S ? SA_OVERLOADED : SA_NOT_FOUND;
     if (sa_lru_find(replay->seen, key) != NULL)
         return SA_ALREADY_EXISTS;
-    if (sa_lru_count(replay->seen) == replay->room)
+    if (!has_room(replay, kind))
         return SA_OVERLOADED;
     struct item *item = sa_lru_add(replay->seen, key);
     item->until_boot_ms = now.boot_ms + SA_REPLAY_MEMORY_MS;
     item->iat_s = iat_s;
+    item->kind = kind;
+    replay->dpop += kind == SA_REPLAY_DPOP;
     return SA_OK;
 }
 
@@ -88,7 +103,7 @@ sa_replay_accept(struct sa_replay *replay, enum sa_replay_kind kind, const char 
     struct sa_bytes parts[] = {sa_bytes_of(who), sa_bytes(digest, sizeof(digest))};
     sa_keyring_tag(replay->keyring, SA_KEY_CLIENT_SECRET, (uint8_t)kind, parts, SA_COUNT(parts), key);
     pthread_mutex_lock(&replay->lock);
-    enum sa_status status = take(replay, key, iat_s, now);
+    enum sa_status status = take(replay, kind, key, iat_s, now);
     pthread_mutex_unlock(&replay->lock);
     return status;
 }

@@ -1,8 +1,8 @@
 /*
  * Proofs that were seen: assertions and DPoP proofs are taken once (RFC 7523 section 3, RFC 9449
- * section 11.1). In memory; bounded: SA_REPLAY_MAX at once, and then no proof is taken until some are old
- * enough to be forgotten. What it cannot remember it refuses: proofs made before the daemon began, or before
- * what it has forgotten. Thread-safe.
+ * section 11.1). In memory; bounded: SA_REPLAY_MAX at once, half of them DPoP proofs, and then no proof is
+ * taken until some are old enough to be forgotten. What it cannot remember it refuses: proofs made before the
+ * daemon began, or before what it has forgotten. Thread-safe.
  */
 #ifndef SA_REPLAY_H
 #define SA_REPLAY_H

@@ -72,6 +72,12 @@ in_the_first_seconds_none_is_taken_and_the_caller_may_come_again(void **state)
     assert_int_equal(take(*state, "a", "one", SA_PROOF_LEEWAY_S + 1, SA_PROOF_LEEWAY_S + 1), SA_OK);
 }
 
+static enum sa_status
+take_assertion(struct sa_replay *replay, const char *jti, int64_t made, int64_t now)
+{
+    return sa_replay_accept(replay, SA_REPLAY_ASSERTION, "a", jti, START_S + made, at(now));
+}
+
 static void
 a_full_table_takes_no_other_until_one_is_old(void **state)
 {
@@ -79,12 +85,27 @@ a_full_table_takes_no_other_until_one_is_old(void **state)
 
     for (unsigned i = 0; i < ROOM; i++) {
         snprintf(jti, sizeof(jti), "%u", i);
-        assert_int_equal(take(*state, "a", jti, 10 + (int64_t)i, 10 + (int64_t)i), SA_OK);
+        assert_int_equal(take_assertion(*state, jti, 10 + (int64_t)i, 10 + (int64_t)i), SA_OK);
     }
-    assert_int_equal(take(*state, "a", "more", 20, 20), SA_OVERLOADED);
-    assert_int_equal(take(*state, "a", "0", 20, 20), SA_ALREADY_EXISTS);
-    assert_int_equal(take(*state, "a", "more", 78, 79), SA_OVERLOADED);
-    assert_int_equal(take(*state, "a", "more", 79, 80), SA_OK);
+    assert_int_equal(take_assertion(*state, "more", 20, 20), SA_OVERLOADED);
+    assert_int_equal(take_assertion(*state, "0", 20, 20), SA_ALREADY_EXISTS);
+    assert_int_equal(take_assertion(*state, "more", 78, 79), SA_OVERLOADED);
+    assert_int_equal(take_assertion(*state, "more", 79, 80), SA_OK);
+}
+
+static void
+what_anybody_can_make_leaves_half_of_the_table_to_assertions(void **state)
+{
+    char jti[8];
+
+    for (unsigned i = 0; i < ROOM / 2; i++) {
+        snprintf(jti, sizeof(jti), "%u", i);
+        assert_int_equal(take(*state, jti, "one", 10 + (int64_t)i, 10 + (int64_t)i), SA_OK);
+    }
+    assert_int_equal(take(*state, "more", "one", 20, 20), SA_OVERLOADED);
+    assert_int_equal(take_assertion(*state, "more", 20, 20), SA_OK);
+    assert_int_equal(take(*state, "more", "one", 78, 79), SA_OVERLOADED);
+    assert_int_equal(take(*state, "more", "one", 79, 80), SA_OK);
 }
 
 static void
@@ -164,6 +185,7 @@ main(void)
         TEST(one_that_was_made_before_the_start_is_refused),
         TEST(in_the_first_seconds_none_is_taken_and_the_caller_may_come_again),
         TEST(a_full_table_takes_no_other_until_one_is_old),
+        TEST(what_anybody_can_make_leaves_half_of_the_table_to_assertions),
         TEST(a_clock_that_goes_back_brings_nothing_back),
         TEST(a_key_has_one_form),
         TEST(a_key_leaves_of_its_client_what_both_may),
