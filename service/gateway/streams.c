@@ -14,17 +14,24 @@ sa_streams_init(struct sa_streams *streams)
     TAILQ_INIT(&streams->list);
 }
 
+static bool
+is_own(const struct sa_gcall *call)
+{
+    return call->kind != &sa_forward;
+}
+
 /* Under the lock. */
 static void
 let_in(struct sa_streams *streams, struct sa_gcall *call)
 {
     if (streams->stopping) {
         sa_gcall_fail(call, SA_SHUTTING_DOWN, NULL, NULL);
-    } else if (streams->count >= SA_STREAMS_MAX) {
+    } else if (streams->count >= SA_STREAMS_MAX || (is_own(call) && streams->own >= SA_STREAMS_OWN_MAX)) {
         sa_gcall_fail(call, SA_OVERLOADED, NULL, NULL);
     } else {
         TAILQ_INSERT_TAIL(&streams->list, call, link);
         streams->count++;
+        streams->own += is_own(call) ? 1 : 0;
         call->streams = true;
         call->joined = true;
     }
@@ -94,6 +101,7 @@ sa_streams_leave(struct sa_streams *streams, struct sa_gcall *call)
     if (call->joined) {
         TAILQ_REMOVE(&streams->list, call, link);
         streams->count--;
+        streams->own -= is_own(call) ? 1 : 0;
         call->joined = false;
     }
     call->left = true;

@@ -10,7 +10,8 @@
 
 #include "proto/bytes.h"
 
-#define SA_STREAMS_MAX 1024u
+#define SA_STREAMS_MAX     1024u
+#define SA_STREAMS_OWN_MAX 512u /* of them the gateway's own, for which nobody proves anything */
 
 struct sa_gcall;
 struct sa_gcall_item;
@@ -21,13 +22,14 @@ struct sa_streams {
     pthread_mutex_t lock;
     struct sa_gcall_list list;
     unsigned count;
+    unsigned own;  /* of them */
     bool serving;  /* the daemon is connected */
     bool stopping; /* no stream goes on */
 };
 
 void sa_streams_init(struct sa_streams *streams);
 
-/* Let a call in; it goes on from its kind's `next`. Past SA_STREAMS_MAX, or at stop, the call is ended
+/* Let a call in; it goes on from its kind's `next`. Past its bound, or at stop, the call is ended
  * instead. */
 void sa_streams_join(struct sa_streams *streams, struct sa_gcall *call);
 

@@ -8,8 +8,10 @@
 #define STREAMS_MAX     1024u
 #define STREAMS_SOURCE  64u  /* of one source */
 #define STREAMS_GATEWAY 512u /* through one gateway */
-#define SLOW_MS         5000
-#define NOT_ALONE       "a stream has its connection to itself, and there are calls open on it"
+#define STREAMS_OPEN                                                                                         \
+    256u /* of them, such as need no proof: nobody with many addresses takes the others' room */
+#define SLOW_MS   5000
+#define NOT_ALONE "a stream has its connection to itself, and there are calls open on it"
 
 static struct sa_conn *
 conn_of(const struct sa_exchange *exchange)
@@ -39,6 +41,12 @@ end(struct sa_exchange *exchange, enum sa_status status)
 
 /* ---- beginning and end ---- */
 
+static bool
+is_open(const struct sa_exchange *exchange)
+{
+    return exchange->call.method->source != SA_SOURCE_CLIENT;
+}
+
 /* Whether there is room beside those that there are, of which one source or gateway has a part only. */
 static bool
 has_room(const struct sa_exchange *newcomer)
@@ -48,15 +56,20 @@ has_room(const struct sa_exchange *newcomer)
     unsigned all = 0;
     unsigned of_source = 0;
     unsigned of_gateway = 0;
+    unsigned open_of_gateway = 0;
 
     TAILQ_FOREACH(other, &server_of(newcomer)->streams, stream.all)
     {
         all++;
         of_source += strcmp(other->call.source.text, call->source.text) == 0 ? 1 : 0;
-        of_gateway += strcmp(other->call.caller.gateway, call->caller.gateway) == 0 ? 1 : 0;
+        if (strcmp(other->call.caller.gateway, call->caller.gateway) == 0) {
+            of_gateway++;
+            open_of_gateway += is_open(other) ? 1 : 0;
+        }
     }
     return all < STREAMS_MAX && of_source < STREAMS_SOURCE &&
-           (call->caller.gateway[0] == '\0' || of_gateway < STREAMS_GATEWAY);
+           (call->caller.gateway[0] == '\0' ||
+            (of_gateway < STREAMS_GATEWAY && (!is_open(newcomer) || open_of_gateway < STREAMS_OPEN)));
 }
 
 enum sa_status

@@ -14,65 +14,13 @@ import grpc
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from callers import *  # noqa: E402,F403
-from callers import answer_of, channel_of  # noqa: E402
+from callers import channel_of  # noqa: E402
+from streams import OnGrpc, OnSocket, cancel_frame, first  # noqa: E402
 
 PLACE = "/run/t/place.json"
 LOCAL, NETWORK = "/run/secauth/gateway/local.sock", "/run/secauth/gateway/tls.sock"
 KEYS, REVOCATIONS = "Key/WatchKeySet", "Key/WatchRevocations"
-PEER, CANCEL, PEER_GONE = 6, 5, 7
 SOON = 1.0  # by which every follower has heard
-
-
-class OnSocket:
-    """A follower of its own connection; iterates over messages, and `status` is how it ended."""
-
-    def __init__(self, rpc, path=ROOT_SOCKET, uid=0, peer=None, **fields):
-        self.connection, self.status = Daemon(path, uid), None
-        if peer:
-            self.connection.tell(1, **peer)
-        self.kind = self.connection.send(rpc, **fields)
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        self.status, message = self.connection.next(self.kind)
-        if message is None:
-            raise StopIteration
-        return message
-
-    def cancel(self):
-        self.connection.socket.sendall(HEADER.pack(28, 1, CANCEL, 0, self.connection.last, 0, 0, 0, 0, 0))
-
-
-class OnGrpc:
-    """The same through a gateway, by grpcio."""
-
-    def __init__(self, rpc, door, channel=None, timeout=None, **fields):
-        service, method = rpc.split("/")
-        self.channel, self.status = channel or channel_of(door), None
-        self.call = self.channel.unary_stream(f"/secauth.v1.{service}Service/{method}", lambda m: m.SerializeToString(),
-                                              MESSAGES[method + "Response"].FromString)(
-                                                  MESSAGES[method + "Request"](**fields), timeout=timeout)
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        try:
-            return next(self.call)
-        except grpc.RpcError as error:
-            self.answer = answer_of(error)
-            self.status = self.answer.reason
-            raise StopIteration from None
-
-    def cancel(self):
-        self.call.cancel()
-
-
-def first(stream):
-    """The first message, or the status where there is none."""
-    return next(stream, None) or stream.status
 
 
 class Follower(threading.Thread):
@@ -388,30 +336,30 @@ def a_slow_reader_is_cut_off_and_resumes(pid, gateway_pid):
 
 
 def as_many_as_there_may_be(pid):
-    """64 of a source, 512 of a gateway, 1,024 in all; each of them hears, and a place is free when one has gone."""
-    memory, gateways, callers = memory_of(pid), [], []
+    """64 of a source, 512 of a gateway, half of them without a proof, 1,024 in all; each hears, and one that goes frees a place."""
+    memory, gateways, callers, keys = memory_of(pid), [], [], set()
     for path, facts in ((LOCAL, lambda n: {"uid": 3000 + n}), (NETWORK, lambda n: {"address": f"203.0.113.{n + 1}"})):
         gateway = Daemon(path)
         gateways.append(gateway)
         for peer in range(8):
             gateway.tell(peer + 1, **facts(peer))
             callers.append(getattr(gateway, "caller", None))
-            for _ in range(64):
-                gateway.send(KEYS)
-        assert answers(gateway, 512) == {"OK": 512}
-        assert refused(gateway) == "OVERLOADED", "65 of a source"
+            calls = [send(gateway, KEYS) if peer < 4 else send(gateway, REVOCATIONS, client=auth("demo")) for _ in range(64)]
+            keys |= set(calls) if peer < 4 else set()  # the same numbers on both
+            assert answers(gateway, calls) == {"OK": 64}, "who need prove nothing have left room for those who must"
+            assert refused(gateway, KEYS) == "OVERLOADED", "65 of a source, 257 of those who prove nothing"
         gateway.tell(9, **facts(9))
-        assert refused(gateway) == "OVERLOADED", "513 of a gateway"
+        assert refused(gateway, REVOCATIONS, client=auth("demo")) == "OVERLOADED", "513 of a gateway"
     assert first(OnSocket(KEYS)) == "OVERLOADED", "1,025 in all"
     print(f"1,024 followers: {(memory_of(pid) - memory) / 1024:.1f} MiB")
     with Daemon() as root:
         since = time.monotonic()
         must(root.call("SigningKey/RotateSigningKey", force=True))
         for gateway in gateways:
-            assert answers(gateway, 512) == {"OK": 512}
+            assert answers(gateway, keys) == {"OK": 256}
         print(f"all of them have heard after {1000 * (time.monotonic() - since):.0f} ms")
         assert time.monotonic() < since + SOON
-    gateways[0].socket.sendall(HEADER.pack(28, 1, CANCEL, 0, 1, 0, 0, 0, 0, 0))
+    gateways[0].socket.sendall(cancel_frame(1))
     deadline = time.monotonic() + 2
     while first(OnSocket(KEYS)) == "OVERLOADED":
         assert time.monotonic() < deadline, "CANCEL frees a place"
@@ -422,20 +370,42 @@ def as_many_as_there_may_be(pid):
     assert memory_of(pid) - memory < 32 * 1024
 
 
-def answers(gateway, count):
-    """Statuses of the next first frames of so many calls; what is told again meanwhile is not counted."""
-    seen, statuses = set(), {}
-    while len(seen) < count:
+def who_watches_health_leaves_room():
+    """One stranger with connections enough for all streams that a gateway serves: nobody proves anything for its own."""
+    channels = [channel_of("tls") for _ in range(6)]
+    watchers = [channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=20) for channel in channels for _ in range(90)]
+    served = 0
+    for watcher in watchers:
+        try:
+            served += next(watcher) == b"\x08\x01"
+        except grpc.RpcError as error:
+            assert answer_of(error).reason == "OVERLOADED", answer_of(error)
+    assert served == 512, served
+    assert first(OnGrpc(KEYS, "tls")).jwks, "the daemon's streams have their own room"
+    assert first(OnGrpc(REVOCATIONS, "tls", client=auth("demo"))).snapshot
+    for channel in channels:
+        channel.close()
+
+
+def send(gateway, rpc, **fields):
+    gateway.send(rpc, **fields)
+    return gateway.last
+
+
+def answers(gateway, calls):
+    """Statuses of the next first frames of these calls; what is told again meanwhile is not counted."""
+    seen, statuses, calls = set(), {}, set(calls)
+    while seen != calls:
         length, _, _, status, call, *_ = HEADER.unpack(gateway.read(32))
         gateway.read(length - 28)
-        if call not in seen:
+        if call in calls - seen:
             seen.add(call)
             statuses[STATUS[status]] = statuses.get(STATUS[status], 0) + 1
     return statuses
 
 
-def refused(gateway):
-    gateway.send(KEYS)
+def refused(gateway, rpc, **fields):
+    gateway.send(rpc, **fields)
     while True:
         length, _, kind, status, call, *_ = HEADER.unpack(gateway.read(32))
         gateway.read(length - 28)
