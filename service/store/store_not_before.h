@@ -16,9 +16,10 @@ enum sa_not_before_kind { SA_NOT_BEFORE_INSTANCE = 1, SA_NOT_BEFORE_CLIENT, SA_N
  */
 struct sa_not_before {
     enum sa_not_before_kind kind;
-    /* A gateway's number or a client's row in decimal; what tokens have as `sub`, a subject id or a client's id. */
+    /* A gateway's number or a client's row in decimal; what tokens have as `sub`, a subject id or a client's
+     * id. */
     char key[SA_CLIENT_ID_MAX + 1];
-    int64_t since_ms;        /* 0: from the beginning */
+    int64_t since_ms; /* 0: from the beginning */
     int64_t not_before_ms;
     int64_t until_ms; /* whatever it ends has expired by then: nobody needs the rule any more */
 };
