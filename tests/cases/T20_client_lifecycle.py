@@ -168,6 +168,50 @@ def storm():
     print(f"{len(answers)} refreshes")
 
 
+# ---- tokens that are being issued while their client is disabled ----
+
+def in_flight():
+    doors = Doors()
+    secret = doors.reply("root", "Client/CreateClient", client={
+        "client_id": "busy", "kind": CONFIDENTIAL, "grants": [CREDENTIALS], "audiences": [{"audience": "demo", "scopes": ["read"]}]}).secret
+    before, over, seen = doors.reply("root", "Host/GetStatus").audit_sequence, threading.Event(), set()
+
+    def go_on():
+        caller = Doors()
+        while not over.is_set():
+            for answer in caller.at_once("root", 8, "Token/IssueToken", client={"client_id": "busy", "secret": secret},
+                                         tokens={"audiences": ["demo"]}):
+                seen.add(answer.reason)
+
+    threads = [threading.Thread(target=go_on) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(10):
+        for active_now in (False, True):
+            time.sleep(0.02)
+            doors.reply("root", "Client/SetClientActive", client_id="busy", active=active_now)
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert "OK" in seen <= {"OK", "INVALID_CLIENT", "RATE_LIMITED"}, seen
+    disabled, granted, late = False, 0, 0
+    for row in records(doors, before):
+        disabled = {"CLIENT_DISABLE": True, "CLIENT_ENABLE": False}.get(row.event, disabled)
+        if row.event == "TOKEN_ISSUE" and row.client_id == "busy":
+            assert not (disabled and row.outcome == "granted"), "nothing is granted behind the commit that disables its client"
+            granted, late = granted + (row.outcome == "granted"), late + (row.reason == "INVALID_CLIENT")
+    print(f"{granted} granted, {late} refused by the commit")
+
+
+def records(doors, after):
+    while True:
+        page = doors.reply("root", "Audit/ListAuditRecords", page_size=500, after_sequence=after).records
+        if not page:
+            return
+        yield from page
+        after = page[-1].sequence
+
+
 # ---- 100,000 sessions ----
 
 COLUMNS = ("kind subject user uid client_id client_row service source tty leader_pid leader_start boot_id audit_session created_ms "
