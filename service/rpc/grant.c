@@ -82,6 +82,12 @@ rpc_grant_refuse(struct sa_call *call, struct sa_audit *record, enum sa_status s
     return rpc_denied(call, record, status);
 }
 
+void
+rpc_count_unproven(struct sa_call *call, const struct sa_client *client)
+{
+    call->counts_against_source = client->kind == SA_CLIENT_PUBLIC;
+}
+
 enum sa_status
 rpc_grant_prepare(struct sa_call *call, const struct sa_token_subject *subject,
                   const struct sa_granted *granted, struct sa_audit *record,

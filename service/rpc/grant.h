@@ -17,6 +17,12 @@ SA_MUST_CHECK enum sa_status rpc_grant_refuse(struct sa_call *call, struct sa_au
                                               enum sa_status status);
 
 /*
+ * Before it is refused what no public client may ask for: one that is only named has proven nothing, and each
+ * refusal has its record, so they have their rate.
+ */
+void rpc_count_unproven(struct sa_call *call, const struct sa_client *client);
+
+/*
  * Sign, fill in the reply, complete the record: all but the commit. The call says which gateway it goes
  * through. Also SA_INVALID_ARGUMENT, for what does not fit into one token.
  */

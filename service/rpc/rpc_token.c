@@ -20,8 +20,10 @@ rpc_token_issue(struct sa_call *call, const Secauth__V1__IssueTokenRequest *requ
     if (status != SA_OK)
         return status;
     record.client_id = request->client->client_id;
-    if (client->kind != SA_CLIENT_CONFIDENTIAL || !sa_client_may(client, SA_GRANT_CLIENT_CREDENTIALS))
+    if (client->kind != SA_CLIENT_CONFIDENTIAL || !sa_client_may(client, SA_GRANT_CLIENT_CREDENTIALS)) {
+        rpc_count_unproven(call, client);
         return rpc_grant_refuse(call, &record, SA_UNAUTHORIZED_CLIENT);
+    }
     status = sa_scope_grant(client, NULL, &wanted, &granted);
     if (status != SA_OK)
         return rpc_grant_refuse(call, &record, status);

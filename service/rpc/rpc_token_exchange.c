@@ -51,8 +51,10 @@ static enum sa_status
 judge(struct sa_call *call, const struct sa_client *client, const struct sa_scope_request *wanted,
       struct sa_bytes token, struct exchange *exchange, struct sa_audit *record)
 {
-    if (client->kind != SA_CLIENT_CONFIDENTIAL || !sa_client_may(client, SA_GRANT_EXCHANGE))
+    if (client->kind != SA_CLIENT_CONFIDENTIAL || !sa_client_may(client, SA_GRANT_EXCHANGE)) {
+        rpc_count_unproven(call, client);
         return SA_UNAUTHORIZED_CLIENT;
+    }
     enum sa_status status = read_original(call, token, &exchange->original);
     if (status != SA_OK)
         return status;

@@ -108,6 +108,8 @@ a_public_client_gets_no_token_for_itself(void **state)
 
     assert_int_equal(rig_issue(scene->rig, &scene->app, &grant), SA_UNAUTHORIZED_CLIENT);
     rig_assert_recorded(scene->rig, SA_EVENT_TOKEN_ISSUE, SA_OUTCOME_DENIED, "UNAUTHORIZED_CLIENT");
+    assert_true(
+        scene->rig->call.counts_against_source); /* anybody may know its name, and each has its record */
 }
 
 static void
