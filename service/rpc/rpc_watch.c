@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "service/auth/api_key.h"
 #include "service/auth/inside.h"
 #include "service/auth/signing.h"
 #include "service/rpc/shared.h"
@@ -51,6 +52,7 @@ struct watch {
     bool sees_all;
     char client_id[SA_CLIENT_ID_MAX + 1];
     uint32_t client_row;
+    char api_key[SA_ID_LEN + 1]; /* by which it has proven itself; "" for none */
     unsigned owned_count;
     char owned[SA_OWNED_MAX][SA_JWT_AUDIENCE_MAX + 1];
     uint64_t sequence; /* told up to here */
@@ -84,7 +86,22 @@ identify(struct sa_call *call, const Secauth__V1__ClientAuth *auth, struct watch
     if (client->kind != SA_CLIENT_CONFIDENTIAL)
         return SA_INVALID_CLIENT;
     know_client(watch, client);
+    if (auth->method_case == SECAUTH__V1__CLIENT_AUTH__METHOD_API_KEY)
+        return sa_api_key_parse(rpc_bytes(auth->api_key), watch->api_key);
     return SA_OK;
+}
+
+/* Whether the key by which a client has proven itself is still one. */
+static enum sa_status
+look_at_key(struct sa_call *call, const struct watch *watch)
+{
+    struct sa_api_key key;
+
+    if (watch->api_key[0] == '\0')
+        return SA_OK;
+    enum sa_status status = sa_store_api_key_by_id(call->authority->store, watch->api_key, &key);
+    bool is_over = status == SA_OK && key.expires_ms != 0 && key.expires_ms <= call->now.wall_ms;
+    return status == SA_NOT_FOUND || is_over ? SA_INVALID_CLIENT : status;
 }
 
 /* As the client is now: what it owns may change, and one that is gone hears no more. */
@@ -99,9 +116,10 @@ look_again(struct sa_call *call, struct watch *watch)
         sa_store_client_by_id(call->authority->store, sa_bytes_of(watch->client_id), &client);
     if (status == SA_NOT_FOUND || (status == SA_OK && (client->row != watch->client_row || !client->active)))
         return SA_INVALID_CLIENT;
-    if (status == SA_OK)
-        know_client(watch, client);
-    return status;
+    if (status != SA_OK)
+        return status;
+    know_client(watch, client);
+    return look_at_key(call, watch);
 }
 
 /* Whether one of the audiences, each on a line, is among those that are owned. */

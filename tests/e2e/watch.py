@@ -205,6 +205,24 @@ def strangers_and_public_clients_follow_nothing():
     assert first(OnSocket(REVOCATIONS, sequence=1)) == "INVALID_ARGUMENT"
 
 
+def whoever_is_gone_hears_no_more():
+    """A client, an API key: their streams end within 10 s, and nobody else's."""
+    doors = Doors()
+    key = doors.reply("root", "ApiKey/CreateApiKey", client_id="C1", audiences=[{"audience": "demo", "scopes": ["read"]}])
+    gone = [OnSocket(REVOCATIONS, client={"client_id": "C1", "api_key": key.secret}),
+            OnGrpc(REVOCATIONS, "local", client=auth("C2"))]
+    stays = OnSocket(REVOCATIONS, client=auth("C1"))
+    assert not any(isinstance(first(stream), str) for stream in [*gone, stays])
+    doors.reply("root", "ApiKey/RevokeApiKey", key_id=key.api_key.key_id)
+    doors.reply("root", "Client/SetClientActive", client_id="C2", active=False)
+    since = time.monotonic()
+    for stream in gone:
+        for _ in stream:
+            pass
+        assert stream.status == "INVALID_CLIENT" and time.monotonic() < since + 10, stream.status
+    assert first(stays).caught_up
+
+
 def kept():
     """Something is revoked, and what a follower knew before is noted."""
     doors = Doors()
