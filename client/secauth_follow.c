@@ -246,8 +246,17 @@ entry_of(const Secauth__V1__Revocation *said, struct sa_denied_entry *ret_entry)
     return known;
 }
 
+/* For as long as the verifier takes a token that it concerns: the daemon knows of no leeway. */
+static int64_t
+kept_until(const struct secauth_verifier *verifier, int64_t until_ms)
+{
+    int64_t leeway_ms = (int64_t)verifier->leeway_seconds * 1000;
+
+    return until_ms > INT64_MAX - leeway_ms ? INT64_MAX : until_ms + leeway_ms;
+}
+
 static enum sa_status
-deny(struct sa_denied *denied, const Secauth__V1__WatchRevocationsResponse *said)
+deny(struct secauth_verifier *verifier, const Secauth__V1__WatchRevocationsResponse *said)
 {
     int64_t now_ms = ms_of(CLOCK_REALTIME);
     struct sa_denied_entry entry;
@@ -255,7 +264,8 @@ deny(struct sa_denied *denied, const Secauth__V1__WatchRevocationsResponse *said
     for (size_t i = 0; i < said->n_revocations; i++) {
         if (!entry_of(said->revocations[i], &entry))
             return SA_MALFORMED;
-        enum sa_status status = sa_denied_put(denied, &entry, now_ms);
+        entry.until_ms = kept_until(verifier, entry.until_ms);
+        enum sa_status status = sa_denied_put(&verifier->denied, &entry, now_ms);
         if (status != SA_OK)
             return status;
     }
@@ -271,7 +281,7 @@ take_revocations(struct secauth_follower *follower, const ProtobufCMessage *item
     if (strlen(said->incarnation) > INCARNATION_MAX)
         return SA_MALFORMED;
     pthread_rwlock_wrlock(&verifier->lock);
-    enum sa_status status = deny(&verifier->denied, said);
+    enum sa_status status = deny(verifier, said);
     if (status == SA_OK && said->caught_up)
         verifier->revocations_heard_ms = now_ms;
     else if (status != SA_OK)

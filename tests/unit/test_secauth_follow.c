@@ -128,6 +128,21 @@ breaks_off_and_has_another_history(void)
     pause();
 }
 
+/* Of a token that expired a minute and two ago: not longer ago than a verifier's leeway may be. */
+static void
+tells_of_what_has_expired(void)
+{
+    Secauth__V1__Revocation within = session("s1"), beyond = session("s2");
+    uint32_t call;
+
+    int fd = next_watch("", 0, &call);
+    within.until_ms = (int64_t)time(NULL) * 1000 - 60000;
+    beyond.until_ms = within.until_ms - 60000;
+    tell(fd, call, 0, 1, &within, false);
+    tell(fd, call, 0, 2, &beyond, true);
+    pause();
+}
+
 static void
 says_what_is_not_understood(void)
 {
@@ -159,10 +174,10 @@ struct followed {
 };
 
 static struct followed
-follow(struct stage *stage, void (*play)(void))
+follow_with(struct stage *stage, void (*play)(void), int leeway_seconds)
 {
     const char *audience = "demo";
-    struct secauth_identity identity = {"https://auth.example", &audience, 1, 0, 0};
+    struct secauth_identity identity = {"https://auth.example", &audience, 1, leeway_seconds, 0};
     struct followed followed = {0};
 
     stage->listener = listen_at(stage->path, 8);
@@ -177,6 +192,12 @@ follow(struct stage *stage, void (*play)(void))
     assert_int_equal(secauth_follower_new(stage->path, &client, followed.verifier, &followed.follower, NULL),
                      SECAUTH_OK);
     return followed;
+}
+
+static struct followed
+follow(struct stage *stage, void (*play)(void))
+{
+    return follow_with(stage, play, 0);
 }
 
 static void
@@ -238,6 +259,17 @@ a_stream_is_resumed_and_another_history_begun_anew(void **state)
 }
 
 static void
+what_is_void_stays_so_for_as_long_as_a_token_is_taken(void **state)
+{
+    struct followed followed = follow_with(*state, tells_of_what_has_expired, 100);
+
+    step_until(&followed, is_current);
+    assert_true(is_denied(&followed, "s1"));
+    assert_false(is_denied(&followed, "s2"));
+    end(&followed);
+}
+
+static void
 what_is_not_understood_makes_it_blind(void **state)
 {
     struct followed followed = follow(*state, says_what_is_not_understood);
@@ -293,6 +325,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_stream_is_resumed_and_another_history_begun_anew),
+        TEST(what_is_void_stays_so_for_as_long_as_a_token_is_taken),
         TEST(what_is_not_understood_makes_it_blind),
         TEST(a_client_that_may_not_follow_is_told_and_never_current),
         cmocka_unit_test(who_has_heard_nothing_for_twenty_seconds_is_blind),
