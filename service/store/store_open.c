@@ -118,10 +118,6 @@ open_all(struct sa_store *store, const struct sa_store_options *options, const c
             sa_migrate(store->writer.sql, sa_migrations, sa_migration_count, &store->schema_version, ret_why);
     if (status == SA_OK)
         status = check_audit(store, ret_why);
-    if (status == SA_OK)
-        status = sa_not_before_open(store);
-    if (status == SA_OK)
-        status = sa_revocations_open(store);
     if (status != SA_OK)
         return status;
     status = sa_managed_load(&store->managed, store->writer.sql, ret_why);
@@ -130,10 +126,13 @@ open_all(struct sa_store *store, const struct sa_store_options *options, const c
     if (status != SA_OK)
         return status;
     *ret_why = "the store cannot be read, or there are no threads or memory left";
-    status = sa_client_attested_load(&store->clients, store->writer.sql);
-    if (status != SA_OK)
-        return status;
-    status = sa_readers_open(store, options->path, options->vfs);
+    status = sa_not_before_open(store);
+    if (status == SA_OK)
+        status = sa_revocations_open(store);
+    if (status == SA_OK)
+        status = sa_client_attested_load(&store->clients, store->writer.sql);
+    if (status == SA_OK)
+        status = sa_readers_open(store, options->path, options->vfs);
     return status == SA_OK ? sa_writer_start(store) : status;
 }
 
