@@ -76,6 +76,11 @@ def use():
     ctl("client", "audience", "allow", "host", "demo", "--scopes", "read")
     with open("/run/t/svc", "rb") as file:
         found["secret"] = file.read().strip()
+    ctl("api-key", "add", "svc", "--audience", "demo=read", "--key-file", "/run/t/key")
+    with open("/run/t/key", "rb") as file:
+        found["api_key"] = file.read().strip()
+    key_id = found["api_key"][5:27].decode()
+    found["api_key2"] = ctl("--output", "json", "api-key", "rotate", key_id, "--overlap", "600").split(b'"')[3]
     found["access"] = ctl("token", "issue", "--client", "svc", "--secret-file", "/run/t/svc", "--audience", "demo").strip()
     ctl("token", "introspect", "--client", "svc", "--secret-file", "/run/t/svc", typed=found["access"])
     with Connection() as c:  # a login, its session, its token, a change of its password
@@ -109,6 +114,10 @@ def use():
             said = over_grpc(channel, "TokenService/IssueToken", token_pb2.IssueTokenRequest(
                 client={"client_id": "svc", "secret": found["secret"]}, tokens=tokens), token_pb2.IssueTokenResponse)
             found[f"issued{number}"] = said.grant.access_token
+            for key in (found["api_key"], found["api_key2"]):
+                said = over_grpc(channel, "TokenService/IssueToken", token_pb2.IssueTokenRequest(
+                    client={"client_id": "svc", "api_key": key}, tokens=tokens), token_pb2.IssueTokenResponse)
+                assert said.grant.access_token
             for wrong in (found["wrong"], found["secret"] + b"x"):
                 assert over_grpc(channel, "TokenService/IssueToken", token_pb2.IssueTokenRequest(client={
                     "client_id": "svc", "secret": wrong}, tokens=tokens), token_pb2.IssueTokenResponse) == "UNAUTHENTICATED"
@@ -127,12 +136,29 @@ def secrets():
 SHOWN = {"rhost", "tty", "auth_info"}
 
 
-def with_secret(message, secret):
-    """The message with the secret in every field of bytes, and a good value in the others."""
-    parts = []
+def choices(message):
+    """How many members the largest oneof has, in the message or below; 1 where there is none."""
+    return max([1, *(len(oneof.fields) for oneof in message.oneofs),
+                *(choices(field.message_type) for field in message.fields if field.message_type)])
+
+
+def standing(message, pick):
+    """The fields, of a oneof only the one that is picked: two of them would be refused before anything looks at them."""
     for field in message.fields:
+        oneof = field.containing_oneof
+        if oneof is None or field is oneof.fields[pick % len(oneof.fields)]:
+            yield field
+
+
+def with_secret(message, secret, pick=0, left_out=None):
+    """The message with the secret in every field of bytes, and a good value in the others; perhaps without one of them,
+    so that other rules are the first to be broken."""
+    parts = []
+    for field in standing(message, pick):
+        if field is left_out:
+            continue
         if field.message_type:
-            value = with_secret(field.message_type, secret)
+            value = with_secret(field.message_type, secret, pick)
         elif field.type == field.TYPE_BYTES and field.name not in SHOWN:
             value = secret
         else:
@@ -141,30 +167,29 @@ def with_secret(message, secret):
     return b"".join(parts)
 
 
-def without(message, secret, left_out):
-    """The same without one of its fields: so that other rules are the first to be broken."""
-    kept = [field for field in message.fields if field is not left_out]
-    return b"".join(piece(field.number, wire_type(field), with_secret(field.message_type, secret) if field.message_type
-                          else secret if field.type == field.TYPE_BYTES and field.name not in SHOWN else good(field))
-                    for field in kept)
-
-
 def everywhere():
     found, count = secrets(), 0
     for name, request in every_rpc():
-        bodies = [body for secret in found.values() for body in
-                  [with_secret(request, secret)] + [without(request, secret, field) for field in request.fields]]
-        for _, c, peer in doors():
-            with c:
-                answers(c, name, bodies, peer)
+        bodies = [with_secret(request, secret, pick) for secret in found.values() for pick in range(choices(request))]
+        bodies += [with_secret(request, secret, i, field) for i, secret in enumerate(found.values()) for field in request.fields]
+        for connect in DOORS.values():
+            if "/Watch" in name:
+                beginnings(connect, name, bodies)
+            else:
+                c, peer = connect()
+                with c:
+                    answers(c, name, bodies, peer)
             count += len(bodies)
     for channel in channels():
         with channel:
             for name, request in every_rpc():
                 call = channel.unary_unary("/" + name)
-                for secret in found.values():
+                if "/Watch" in name:
+                    stream = channel.unary_stream("/" + name)
+                    call = lambda body, timeout: next(stream(body, timeout=timeout))  # noqa: E731
+                for number, secret in enumerate(found.values()):
                     try:
-                        call(with_secret(request, secret), timeout=10)
+                        call(with_secret(request, secret, number), timeout=10)
                     except grpc.RpcError as error:
                         assert error.code().name not in ("INTERNAL", "UNKNOWN", "DEADLINE_EXCEEDED"), (name, error.code())
                     count += 1
@@ -176,6 +201,8 @@ def forms(secret):
     secret = secret.rsplit(b".", 1)[-1] if secret.startswith(b"eyJ") else secret  # of a JWT its signature
     secret = secret.split(b"$")[-1]                                            # of a hash its digest
     raw = [secret]
+    if secret[:5] == b"sak1_":  # without the id, which is shown
+        raw = [secret[28:71], base64.urlsafe_b64decode(secret[28:71] + b"=")]
     if secret[:5] in (b"sac1_", b"sar1_"):
         raw += [secret[5:], base64.urlsafe_b64decode(secret[5:] + b"=" * (-len(secret[5:]) % 4))]
     for form in list(raw):
