@@ -99,7 +99,7 @@ struct secauth_introspection {
     const char *scope;
     const char *client_id;
     const char *username;   /* "" where the token stands for no person */
-    const char *token_type; /* "Bearer" or "refresh_token" */
+    const char *token_type; /* "Bearer", "DPoP" or "refresh_token" */
     int64_t exp;            /* seconds since 1970 */
     int64_t iat;
     const char *sub; /* a person's subject id, or the client's id */
