@@ -85,7 +85,8 @@ groups_of(const struct sa_json *object, struct sa_verify_claims *claims)
         return true;
     claims->groups = calloc((size_t)groups->children + 1, sizeof(*claims->groups));
     claims->result.groups = claims->groups;
-    return claims->groups != NULL &&
+    claims->no_memory = claims->groups == NULL;
+    return !claims->no_memory &&
            texts_of(groups, claims->groups, groups->children, &claims->result.group_count);
 }
 
@@ -171,7 +172,7 @@ sa_verify_claims_read(struct sa_bytes payload, struct sa_verify_claims **ret_cla
         return SA_INVALID_GRANT;
     *ret_reason = "claim";
     if (!claims_of(nodes, claims))
-        return SA_INVALID_GRANT;
+        return claims->no_memory ? SA_NO_MEMORY : SA_INVALID_GRANT;
     *ret_claims = sa_verify_claims_take(&claims);
     return SA_OK;
 }

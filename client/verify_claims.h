@@ -22,6 +22,7 @@ struct sa_verify_claims {
     const char *amr[SA_VERIFY_AMR];
     const char *actors[SA_VERIFY_ACTORS];
     const char **groups; /* owned */
+    bool no_memory;      /* for them */
     uint8_t text[];
 };
 

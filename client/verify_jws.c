@@ -1,5 +1,6 @@
 #include "client/verify_jws.h"
 
+#include <openssl/err.h>
 #include <openssl/rsa.h>
 
 #include "client/verify_key.h"
@@ -99,8 +100,11 @@ sa_verify_signature(struct sa_verify_key *key, struct sa_bytes signed_part, stru
 {
     uint8_t digest[SA_VERIFY_DIGEST];
 
-    return EVP_Digest(signed_part.data, signed_part.len, digest, NULL, key->sha256, NULL) == 1 &&
-           digest_is_signed(key, digest, signature);
+    ERR_set_mark(); /* the error queue is the thread's, and may be looked at by others than us */
+    bool good = EVP_Digest(signed_part.data, signed_part.len, digest, NULL, key->sha256, NULL) == 1 &&
+                digest_is_signed(key, digest, signature);
+    ERR_pop_to_mark();
+    return good;
 }
 
 const char *

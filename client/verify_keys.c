@@ -1,5 +1,6 @@
 /* A JWK Set as keys of OpenSSL. */
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <stdlib.h>
 
@@ -133,6 +134,9 @@ rsa_key(const struct sa_json *jwk, size_t *ret_len)
     return key;
 }
 
+/* The reason that is none of the set's own. */
+static const char NO_MEMORY[] = "no memory";
+
 /* One member of "keys". Returns a reason to refuse the whole set, or NULL; what is of no use is left out. */
 static const char *
 add_key(struct sa_verify_keys *keys, const struct sa_json *jwk)
@@ -157,7 +161,7 @@ add_key(struct sa_verify_keys *keys, const struct sa_json *jwk)
     else if (sa_json_is(kty, "EC"))
         key->key = ec_key(jwk);
     if (key->key == NULL)
-        return NULL;
+        return ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE ? NO_MEMORY : NULL;
     key->sha256 = keys->sha256;
     strcpy(key->kid, kid);
     pthread_mutex_init(&key->lock, NULL);
@@ -191,8 +195,10 @@ read_copy(struct sa_verify_keys *keys, uint8_t *text, size_t len, const char **r
         return SA_NO_MEMORY;
     enum sa_status status = sa_json_read(text, len, nodes, NODES_MAX, ret_reason);
     if (status == SA_OK) {
+        ERR_set_mark(); /* the error queue is the thread's, and may be looked at by others than us */
         *ret_reason = add_keys(keys, nodes);
-        status = *ret_reason == NULL ? SA_OK : SA_INVALID_ARGUMENT;
+        ERR_pop_to_mark();
+        status = *ret_reason == NULL ? SA_OK : *ret_reason == NO_MEMORY ? SA_NO_MEMORY : SA_INVALID_ARGUMENT;
     }
     free(nodes);
     return status;

@@ -2,6 +2,7 @@
 /* Verification offline (client/secauth.h): keys, headers and signatures. */
 #include "tests/support/verify_fixture.h"
 
+#include <openssl/err.h>
 #include <pthread.h>
 
 static void
@@ -155,6 +156,27 @@ keys_that_could_mislead_are_refused_as_a_set(void **state SA_UNUSED)
     free(set);
 }
 
+/* SSL_get_error(3) of a service that speaks TLS in the same thread looks there. */
+static void
+no_error_is_left_in_the_threads_queue(void **state SA_UNUSED)
+{
+    static const char OFF_THE_CURVE[] = "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"k\",\"crv\":\"P-256\","
+                                        "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\",\"y\":\"x_"
+                                        "FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a1\"}]}";
+    char token[2 * SA_JWT_MAX];
+
+    ERR_clear_error();
+    strcpy(token, sign(ec, header_of(ec), claims_with(NULL, NULL)));
+    memset(strrchr(token, '.') + 1, '_', 85); /* r and s beyond the order */
+    strcpy(token + strlen(token) - 1, "A");
+    refused(token, "signature");
+    refused(sign(stranger, header_of(ec), claims_with(NULL, NULL)), "signature");
+    assert_int_equal(secauth_verifier_set_keys(verifier, OFF_THE_CURVE, strlen(OFF_THE_CURVE), &error),
+                     SECAUTH_INVALID_ARGUMENT);
+    assert_string_equal(error.message, "empty");
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
 static void
 what_is_missing_is_named(void **state SA_UNUSED)
 {
@@ -223,6 +245,7 @@ main(void)
         cmocka_unit_test(a_signature_has_one_form),
         cmocka_unit_test(what_is_no_token_is_refused),
         cmocka_unit_test(keys_that_could_mislead_are_refused_as_a_set),
+        cmocka_unit_test(no_error_is_left_in_the_threads_queue),
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(many_threads_use_one_verifier_while_keys_change),
     };
