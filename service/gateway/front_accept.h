@@ -21,7 +21,7 @@ SA_MUST_CHECK enum sa_status sa_front_bind_unix(const char *path, int *ret_fd, c
  * Who has connected.
  *
  *   name      what accept4 wrote.
- *   ret_peer  uid and pid, or an address (an IPv4 address that came over IPv6 in its IPv4 form).
+ *   ret_peer  its descriptor, or an address (an IPv4 address that came over IPv6 in its IPv4 form).
  *   ret_key   whom the connection counts against: the uid, the IPv4 address, the IPv6 /64.
  *
  * Returns SA_OK, or SA_INVALID_ARGUMENT where the kernel does not say.

@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "service/gateway/front_accept.h"
 #include "service/gateway/front_h2.h"
 
 #define START_MS INT64_C(100000)
@@ -205,6 +207,41 @@ a_client_that_goes_on_for_long_is_not_cut_off(void **state)
     }
 }
 
+/* ---- whom a connection counts against ---- */
+
+static bool
+counts_as_one(const char *one, const char *other)
+{
+    const char *text[] = {one, other};
+    uint8_t key[2][16];
+    struct sa_front_peer peer;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct sockaddr_storage name = {.ss_family = AF_INET6};
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)&name;
+        if (inet_pton(AF_INET6, text[i], &v6->sin6_addr) != 1) {
+            name.ss_family = AF_INET;
+            assert_int_equal(inet_pton(AF_INET, text[i], &((struct sockaddr_in *)(void *)&name)->sin_addr),
+                             1);
+        }
+        assert_int_equal(sa_front_identify(-1, &name, &peer, key[i]), SA_OK);
+        assert_true(!peer.local && peer.descriptor == -1 && !peer.has_certificate);
+    }
+    return memcmp(key[0], key[1], sizeof(key[0])) == 0;
+}
+
+static void
+a_cap_is_for_an_ipv4_address_or_an_ipv6_network_of_64(void **state)
+{
+    (void)state;
+    assert_false(counts_as_one("192.0.2.1", "192.0.2.2"));
+    assert_false(counts_as_one("2001:db8::1", "2001:db8:0:1::1"));
+    assert_false(counts_as_one("::1", "0.0.0.1"));
+    assert_false(counts_as_one("2001:db8::1", "32.1.13.184"));
+    assert_true(counts_as_one("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff"));
+    assert_true(counts_as_one("192.0.2.1", "::ffff:192.0.2.1"));
+}
+
 int
 main(void)
 {
@@ -216,6 +253,7 @@ main(void)
         cmocka_unit_test(a_stream_whose_count_was_lost_does_not_begin_anew),
         cmocka_unit_test(frames_that_carry_no_call_have_a_rate),
         cmocka_unit_test(a_client_that_goes_on_for_long_is_not_cut_off),
+        cmocka_unit_test(a_cap_is_for_an_ipv4_address_or_an_ipv6_network_of_64),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
