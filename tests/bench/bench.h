@@ -51,6 +51,13 @@ median(double *numbers, size_t count)
     return numbers[count / 2];
 }
 
+/* What this process has cost so far. */
+static inline double
+cpu_us(void)
+{
+    return (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1000;
+}
+
 /* How long each call took, in microseconds; beyond the room the rest is counted and not kept. */
 struct samples {
     size_t count;
@@ -83,17 +90,20 @@ compare_micros(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* "RATE P50 P99": calls a second, microseconds. */
+/*
+ * "RATE P50 P99 CALLS CPU": calls a second, microseconds; every call that was answered, warming up or not,
+ * and the microseconds of a core that they have cost this process.
+ */
 static inline void
-samples_print(struct samples *samples, uint64_t elapsed_ns)
+samples_print(struct samples *samples, uint64_t elapsed_ns, uint64_t calls)
 {
     size_t kept = samples->count < samples->room ? samples->count : samples->room;
 
     if (kept == 0)
         give_up("no call was answered");
     qsort(samples->micros, kept, sizeof(uint32_t), compare_micros);
-    printf("%.0f %u %u\n", (double)samples->count * 1e9 / (double)elapsed_ns, samples->micros[kept / 2],
-           samples->micros[kept * 99 / 100]);
+    printf("%.0f %u %u %llu %.0f\n", (double)samples->count * 1e9 / (double)elapsed_ns,
+           samples->micros[kept / 2], samples->micros[kept * 99 / 100], (unsigned long long)calls, cpu_us());
     free(samples->micros);
 }
 

@@ -1,6 +1,7 @@
 /*
  * C: the rows that the daemon writes for a call, committed by nobody but SQLite, a fixed batch at a time.
- *     bench_commit STORE issue|refresh BATCH SECONDS    prints rows a second
+ *     bench_commit STORE issue|refresh BATCH SECONDS    prints rows a second, and microseconds of a core for
+ *                                                       each
  *
  * STORE is a copy of the daemon's own database, so that tables, indexes and rows are the same: an audit
  * record like the last one of its kind, and for `refresh` the step of a session to its next generation.
@@ -139,6 +140,7 @@ main(int argc, char **argv)
     sqlite3_stmt *rotate = is_refresh ? prepare_rotation() : NULL;
     unsigned session_count = is_refresh ? find_sessions(sessions) : 0;
 
+    double before_us = cpu_us();
     uint64_t start_ns = now_ns(), end_ns = start_ns + (uint64_t)(seconds * 1e9);
     while (now_ns() < end_ns) {
         run("BEGIN IMMEDIATE");
@@ -153,7 +155,8 @@ main(int argc, char **argv)
         }
         run("COMMIT");
     }
-    printf("%.0f\n", (double)rows * 1e9 / (double)(now_ns() - start_ns));
+    printf("%.0f %.2f\n", (double)rows * 1e9 / (double)(now_ns() - start_ns),
+           (cpu_us() - before_us) / (double)rows);
     sqlite3_finalize(record);
     sqlite3_finalize(rotate);
     return sqlite3_close(db) == SQLITE_OK ? 0 : 1;

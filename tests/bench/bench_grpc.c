@@ -180,6 +180,7 @@ main(int argc, char **argv)
     for (int i = 0; i < count; i++)
         send_request(&callers[i]);
 
+    uint64_t calls = 0;
     uint64_t start_ns = now_ns() + WARM_UP_NS, end_ns = start_ns + (uint64_t)(seconds * 1e9), ns = 0;
     for (int open = count; open > 0;) {
         grpc_event event = grpc_completion_queue_next(
@@ -189,6 +190,7 @@ main(int argc, char **argv)
         struct caller *caller = event.tag;
         take_reply(caller);
         forget_call(caller);
+        calls++;
         if (now_ns() >= end_ns) { /* the last answers are waited for and not counted */
             open--;
             continue;
@@ -198,7 +200,7 @@ main(int argc, char **argv)
             samples_add(&samples, caller->sent_ns, ns);
         send_request(caller);
     }
-    samples_print(&samples, ns - start_ns);
+    samples_print(&samples, ns - start_ns, calls);
     for (int i = 0; i < count; i += CALLERS_A_CHANNEL)
         grpc_channel_destroy(callers[i].channel);
     grpc_channel_credentials_release(credentials);

@@ -246,6 +246,9 @@ main(int argc, char **argv)
         }
         ns = now_ns();
     } while (ns < end_ns);
-    samples_print(&samples, ns - start_ns);
+    uint64_t calls = 0;
+    for (int i = 0; i < count; i++)
+        calls += callers[i].calls;
+    samples_print(&samples, ns - start_ns, calls);
     return 0;
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by tests/bench/run: the cases of `token`.
 #
-# A limit is made of what was measured next to its case, in the same run (1 / (1/A + 1/B + ...)):
+# A limit is made of what was measured next to its case, in the same run, 1 / (1/A + 1/B + ...):
 #   S  tokens built and signed by all cores
 #   C  the bare commit of the same rows at a fixed batch of half the callers: while one half is being signed for, the other
 #      is committed, on the same cores
@@ -13,53 +13,75 @@ SESSIONS=0 # refresh tokens handed out so far
 TOKENS=$((1 + 3 * ROUNDS * (1 + 16 + 64) + 2 * 16 + 1 + 2 * SPREAD))
 PEOPLE=$((TOKENS / 400 + 1)) # who share them: nobody may have more than 500 sessions
 
-one_of() { awk '{ for (i = 1; i <= NF; i++) sum += 1 / $i; printf "%.0f\n", 1 / sum }' <<< "$*"; }
+# Each case ends with cpu=, the same by what a call costs the cores: the sum of S, C, V, I or E, by that of client, gateway
+# and daemon. Other work on the machine changes it little.
 
-# The cores sign while others commit, so both are needed for each token.
+# "RATE CPU" of all that is done one after the other; RATE CPU each.
+one_of() { awk '{ for (i = 1; i < NF; i += 2) { sum += 1 / $i; cpu += $(i + 1) } printf "%.0f %.2f\n", 1 / sum, cpu }' <<< "$*"; }
+
+# "LIMIT CPU" of a case.
 limit_of() { # KIND DOOR CALLERS
-    local kind=$1 door=$2 callers=$3 batch=$(($3 / 2)) parts='' said=''
+    local kind=$1 door=$2 callers=$3 batch=$(($3 / 2)) parts said
     [ "$batch" -ge 1 ] || batch=1
     if [ "$kind" = introspect ]; then
-        read -r _ parts <<< "$("$BENCH/bench_verify" "$LIMIT_SECONDS")" || die "no limit"
-        parts=$((parts * $(nproc)))
-        said="V=$parts/s"
+        parts=$("$BENCH/bench_verify" "$LIMIT_SECONDS" | awk -v cores="$(nproc)" '{ print $2 * cores, 1e6 / $2 }') || die "no limit"
+        said="V=${parts% *}/s"
     else
         parts=$("$BENCH/bench_sign" "$LIMIT_SECONDS") || die "no limit"
-        said="S=$parts/s"
-        parts="$parts $("$BENCH/bench_commit" "$STORE.limit" "$kind" "$batch" "$LIMIT_SECONDS")" || die "no limit"
-        said="$said C($batch)=${parts#* }/s"
+        said="S=${parts% *}/s"
+        parts+=" $("$BENCH/bench_commit" "$STORE.limit" "$kind" "$batch" "$LIMIT_SECONDS")" || die "no limit"
+        said+=" C($batch)=$(cut -d' ' -f3 <<< "$parts")/s"
     fi
     if [ "$kind.$door" = introspect.socket ]; then
-        parts="$parts $(empty_on_socket "$callers")"
-        said="$said I=${parts##* }/s"
+        parts+=" $(costs socket empty_on_socket "$callers" | cut -d' ' -f1,4)"
+        said+=" I=$(cut -d' ' -f3 <<< "$parts")/s"
     elif [ "$door" != socket ]; then
-        parts="$parts $(empty_by_gateway "$kind" "$door" "$callers")"
-        said="$said E=${parts##* }/s"
+        parts+=" $(costs "$door" empty_by_gateway "$kind" "$door" "$callers" | cut -d' ' -f1,4)"
+        said+=" E=$(awk '{ print $(NF - 1) }' <<< "$parts")/s"
     fi
     echo "# $kind at $door.$callers: $said" >&2
     one_of "$parts"
 }
 
-empty_on_socket() { "$BENCH/bench_load" empty "$ROOT_SOCKET" "$LIMIT_SECONDS" "$1" | cut -d' ' -f1; }
+ticks_of() { awk '{ sum += $14 + $15 } END { print sum * 10000 }' "${@/%//stat}"; } # microseconds
+
+# What a run says, "RATE P50 P99 CALLS CPU", as "RATE P50 P99 CPU" with that of daemon and gateway, for each call.
+costs() { # DOOR CMD...
+    local door=$1 before said processes
+    shift
+    processes=("/proc/$DAEMON_PID")
+    [ "$door" = socket ] || processes+=("/proc/${GATEWAY_PID[$door]}")
+    before=$(ticks_of "${processes[@]}")
+    said=$("$@") || return 1
+    awk -v b="$before" -v a="$(ticks_of "${processes[@]}")" '{ printf "%s %s %s %.2f\n", $1, $2, $3, ($5 + a - b) / $4 }' <<< "$said"
+}
+
+empty_on_socket() { "$BENCH/bench_load" empty "$ROOT_SOCKET" "$LIMIT_SECONDS" "$1"; }
 
 empty_by_gateway() { # KIND DOOR CALLERS
     case "$1.$2" in
-        refresh.tls) "$BENCH/bench_grpc" empty localhost:7443 "$TLS_CA" "$LIMIT_SECONDS" "$3" | cut -d' ' -f1 ;;
-        refresh.local) as alice /usr/local/bin/bench_grpc empty "unix:$GATEWAY_SOCKET" - "$LIMIT_SECONDS" "$3" | cut -d' ' -f1 ;;
-        *.tls) h2 "$3" root "$LIMIT_SECONDS" /run/t/empty.bin https://127.0.0.1:7443/grpc.health.v1.Health/Check | cut -d' ' -f1 ;;
-        *.local) h2 "$3" alice "$LIMIT_SECONDS" /run/t/empty.bin -B "unix:$GATEWAY_SOCKET" http://localhost/grpc.health.v1.Health/Check | cut -d' ' -f1 ;;
+        refresh.tls) "$BENCH/bench_grpc" empty localhost:7443 "$TLS_CA" "$LIMIT_SECONDS" "$3" ;;
+        refresh.local) as alice /usr/local/bin/bench_grpc empty "unix:$GATEWAY_SOCKET" - "$LIMIT_SECONDS" "$3" ;;
+        *.tls) h2 "$3" root "$LIMIT_SECONDS" /run/t/empty.bin https://127.0.0.1:7443/grpc.health.v1.Health/Check ;;
+        *.local) h2 "$3" alice "$LIMIT_SECONDS" /run/t/empty.bin -B "unix:$GATEWAY_SOCKET" http://localhost/grpc.health.v1.Health/Check ;;
     esac
 }
 
-# "RATE mean=TIME" of one body that is sent for ever; the rate is that of HTTP's 200.
+# One body that is sent for ever: the mean of the times stands for their middle, and the rate is that of HTTP's 200.
 h2() { # CALLERS AS-USER SECONDS BODY H2LOAD-WORDS...
-    local connections=4 streams=$(($1 / 4)) user=$2 seconds=$3 body=$4 log=$KEEP/h2load.log
+    local connections=4 streams=$(($1 / 4)) user=$2 seconds=$3 body=$4 log=$KEEP/h2load.log spent TIMEFORMAT='%U %S'
     [ "$1" -ge 4 ] || connections=1 streams=1
     shift 4
-    as "$user" h2load -t 1 -c $connections -m $streams -D "$(awk -v s="$seconds" 'BEGIN { print s * 1000 }')ms" -d "$body" -H 'content-type: application/grpc' \
-        -H 'te: trailers' "$@" > "$log" 2>&1 || die "h2load failed"
-    awk '/^finished in/ { rate = $4 } /^requests:/ { failed = $10 + $12 } /^time for request:/ { mean = $6 }
-        END { if (failed > 0) exit 1; printf "%.0f mean=%s\n", rate, mean }' "$log" || die "h2load: calls failed"
+    spent=$({ time as "$user" h2load -t 1 -c $connections -m $streams -D "$(awk -v s="$seconds" 'BEGIN { print s * 1000 }')ms" \
+        -d "$body" -H 'content-type: application/grpc' -H 'te: trailers' "$@" > "$log" 2>&1; } 2>&1) || die "h2load failed"
+    awk -v spent="$spent" '
+        function micros(text) { return text * (text ~ /us$/ ? 1 : text ~ /ms$/ ? 1000 : 1000000) }
+        /^finished in/ { rate = $4 } /^requests:/ { done = $6; failed = $10 + $12 } /^time for request:/ { mean = micros($6) }
+        END {
+            if (failed > 0 || done == 0) exit 1
+            split(spent, part, " ")
+            printf "%.0f %d %d %d %d\n", rate, mean, mean, done, (part[1] + part[2]) * 1e6
+        }' "$log" || die "h2load: calls failed"
 }
 
 audit_sequence() { secauthctl --output json status | sed -n 's/.*"audit_sequence": \([0-9]*\),*/\1/p'; }
@@ -69,24 +91,21 @@ issue_by_h2() {
     local before answer
     before=$(audit_sequence)
     answer=$(h2 "$@") || return 1
-    [ $(($(audit_sequence) - before)) -ge "$(awk -v s="$3" '{ printf "%d", $1 * s * 0.9 }' <<< "$answer")" ] ||
-        die "the answers over gRPC were not grants"
+    [ $(($(audit_sequence) - before)) -ge "$(cut -d' ' -f4 <<< "$answer")" ] || die "the answers over gRPC were not grants"
     echo "$answer"
 }
 
-micros() { awk '{ printf "%s p50=%.2fms p99=%.2fms\n", $1, $2 / 1000, $3 / 1000 }'; }
-
-run_case() { # KIND DOOR CALLERS: "RATE MORE"
+run_case() { # KIND DOOR CALLERS
     local kind=$1 door=$2 callers=$3 service=secauth.v1.TokenService
     case "$kind.$door" in
-        issue.socket) "$BENCH/bench_load" issue "$ROOT_SOCKET" "$TOKEN_SECONDS" "$callers" < /run/t/issue.txt | micros ;;
+        issue.socket) "$BENCH/bench_load" issue "$ROOT_SOCKET" "$TOKEN_SECONDS" "$callers" < /run/t/issue.txt ;;
         introspect.socket)
-            "$BENCH/bench_load" introspect "$ROOT_SOCKET" "$TOKEN_SECONDS" "$callers" < /run/t/introspect.txt | micros ;;
-        refresh.socket) next_tokens "$callers" | "$BENCH/bench_load" refresh "$ROOT_SOCKET" "$TOKEN_SECONDS" "$callers" | micros ;;
+            "$BENCH/bench_load" introspect "$ROOT_SOCKET" "$TOKEN_SECONDS" "$callers" < /run/t/introspect.txt ;;
+        refresh.socket) next_tokens "$callers" | "$BENCH/bench_load" refresh "$ROOT_SOCKET" "$TOKEN_SECONDS" "$callers" ;;
         refresh.tls) next_tokens "$callers" |
-            "$BENCH/bench_grpc" refresh localhost:7443 "$TLS_CA" "$TOKEN_SECONDS" "$callers" | micros ;;
+            "$BENCH/bench_grpc" refresh localhost:7443 "$TLS_CA" "$TOKEN_SECONDS" "$callers" ;;
         refresh.local) next_tokens "$callers" |
-            as alice /usr/local/bin/bench_grpc refresh "unix:$GATEWAY_SOCKET" - "$TOKEN_SECONDS" "$callers" | micros ;;
+            as alice /usr/local/bin/bench_grpc refresh "unix:$GATEWAY_SOCKET" - "$TOKEN_SECONDS" "$callers" ;;
         issue.tls) issue_by_h2 "$callers" root "$TOKEN_SECONDS" /run/t/issue.bin https://127.0.0.1:7443/$service/IssueToken ;;
         issue.local) issue_by_h2 "$callers" alice "$TOKEN_SECONDS" /run/t/issue.bin -B "unix:$GATEWAY_SOCKET" \
             http://localhost/$service/IssueToken ;;
@@ -103,12 +122,12 @@ token_case() { # KIND DOOR CALLERS
     : > /run/t/rounds
     for ((i = 0; i < ROUNDS; i++)); do
         limit=$(limit_of "$@") || die "$name has no limit"
-        answer=$(run_case "$@") || die "$name was not measured"
+        answer=$(costs "$2" run_case "$@") || die "$name was not measured"
         [ "$1" != refresh ] || SESSIONS=$((SESSIONS + $3))
-        awk -v a="$answer" -v l="$limit" 'BEGIN { split(a, rate, " "); print rate[1] / l, l, a }' >> /run/t/rounds
+        awk -v n="$name" '{ printf "%.4f %s ours=%d/s limit=%d/s ratio=%.2f p50=%.2fms p99=%.2fms cpu=%.2f\n",
+            $3 / $1, n, $3, $1, $3 / $1, $4 / 1000, $5 / 1000, $2 / $6 }' <<< "$limit $answer" >> /run/t/rounds
     done
-    sort -n /run/t/rounds | sed -n "$(((ROUNDS + 1) / 2))p" | awk -v n="$name" \
-        '{ printf "%s ours=%d/s limit=%d/s ratio=%.2f %s %s\n", n, $3, $2, $1, $4, $5 }' | sed 's/ *$//'
+    sort -n /run/t/rounds | sed -n "$(((ROUNDS + 1) / 2))p" | cut -d' ' -f2-
 }
 
 # The client and COUNT tokens that nobody has presented yet.
