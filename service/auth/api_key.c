@@ -139,7 +139,8 @@ sa_api_key_narrow(const struct sa_api_key *key, struct sa_client *client)
 
 enum sa_status
 sa_client_by_api_key(struct sa_authority *authority, const struct sa_client *client,
-                     const struct sa_client_proof *proof, struct sa_api_key *ret_key, const char **ret_why)
+                     const struct sa_client_proof *proof, struct sa_api_key *ret_key,
+                     struct sa_client_proven *ret_proven, const char **ret_why)
 {
     struct sa_api_key key = {.secret_count = 0};
     char id[SA_ID_LEN + 1];
@@ -154,11 +155,13 @@ sa_client_by_api_key(struct sa_authority *authority, const struct sa_client *cli
     bool is_own = status == SA_OK && client != NULL && key.client_row == client->row;
     bool is_over = key.expires_ms != 0 && key.expires_ms <= proof->now.wall_ms;
     unsigned count = is_own && !is_over ? key.secret_count : 0;
-    int64_t found = sa_secret_find(authority, SA_KEY_API_KEY, proof->text, key.secrets, count, proof->now);
+    int64_t found = sa_secret_find(authority->keyring, SA_KEY_API_KEY, proof->text, key.secrets, count,
+                                   proof->now.wall_ms);
     if (is_own)
         *ret_why = is_over ? "KEY_EXPIRED" : "WRONG_KEY";
     if (found == 0)
         return SA_INVALID_CLIENT;
+    ret_proven->secret = found;
     *ret_key = key;
     return SA_OK;
 }

@@ -28,6 +28,7 @@ void sa_api_key_narrow(const struct sa_api_key *key, struct sa_client *client);
 SA_MUST_CHECK enum sa_status sa_client_by_api_key(struct sa_authority *authority,
                                                   const struct sa_client *client,
                                                   const struct sa_client_proof *proof,
-                                                  struct sa_api_key *ret_key, const char **ret_why);
+                                                  struct sa_api_key *ret_key,
+                                                  struct sa_client_proven *ret_proven, const char **ret_why);
 
 #endif

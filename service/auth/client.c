@@ -39,27 +39,37 @@ fits(const struct sa_client *client, enum sa_client_method method)
 /* `client` is NULL where there is none. */
 static enum sa_status
 prove(struct sa_authority *authority, struct sa_client *client, const struct sa_client_proof *proof,
-      char ret_x5t[SA_KID_LEN + 1], const char **ret_why)
+      struct sa_client_proven *ret_proven, const char **ret_why)
 {
     struct sa_api_key key;
     enum sa_status status;
 
     switch (proof->method) {
     case SA_CLIENT_BY_SECRET:
-        return sa_client_by_secret(authority, client, proof, ret_why);
+        return sa_client_by_secret(authority, client, proof, ret_proven, ret_why);
     case SA_CLIENT_BY_API_KEY:
-        status = sa_client_by_api_key(authority, client, proof, &key, ret_why);
+        status = sa_client_by_api_key(authority, client, proof, &key, ret_proven, ret_why);
         if (status == SA_OK)
             sa_api_key_narrow(&key, client);
         return status;
     case SA_CLIENT_BY_ASSERTION:
         return sa_client_by_assertion(authority, client, proof, ret_why);
     case SA_CLIENT_BY_CERTIFICATE:
-        return sa_client_by_certificate(client, proof, ret_x5t, ret_why);
+        return sa_client_by_certificate(client, proof, ret_proven, ret_why);
     case SA_CLIENT_BY_NAME:
         return SA_OK;
     }
     return SA_INVALID_CLIENT;
+}
+
+/* An unknown client was looked for in the store, one that is known in memory: let that be no difference. */
+static enum sa_status
+refused(struct sa_authority *authority)
+{
+    SA_OWN(sa_client) nobody = NULL;
+    enum sa_status status = sa_store_client_by_id(authority->store, sa_bytes_of("?"), &nobody);
+
+    return status == SA_NOT_FOUND ? SA_INVALID_CLIENT : status;
 }
 
 enum sa_status
@@ -68,7 +78,7 @@ sa_client_authenticate(struct sa_authority *authority, const struct sa_client_pr
 {
     SA_OWN(sa_client) client = NULL;
     struct sa_bytes id = sa_bytes_of(proof->client_id);
-    char x5t[SA_KID_LEN + 1] = "";
+    struct sa_client_proven proven = {.x5t = ""};
 
     *ret_why = "UNKNOWN_CLIENT";
     enum sa_status status =
@@ -77,15 +87,17 @@ sa_client_authenticate(struct sa_authority *authority, const struct sa_client_pr
         return status;
     struct sa_client *fitting = client != NULL && fits(client, proof->method) ? client : NULL;
     const char *why = NULL;
-    status = prove(authority, fitting, proof, x5t, &why);
+    status = prove(authority, fitting, proof, &proven, &why);
     if (status != SA_OK && status != SA_INVALID_CLIENT)
         return status;
     if (client == NULL)
         return SA_INVALID_CLIENT;
     *ret_why = fitting == NULL ? "OTHER_METHOD" : !client->active ? "DISABLED" : why;
     if (fitting == NULL || !client->active || status != SA_OK)
-        return SA_INVALID_CLIENT;
-    memcpy(ret_x5t, x5t, sizeof(x5t));
+        return refused(authority);
+    if (proven.secret != 0)
+        sa_secret_uses_note(authority->uses, proven.secret, proof->now);
+    memcpy(ret_x5t, proven.x5t, sizeof(proven.x5t));
     *ret_client = sa_client_take(&client);
     return SA_OK;
 }

@@ -12,37 +12,39 @@ static const char NO_KEYS[] = "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","
 /* ---- secrets ---- */
 
 int64_t
-sa_secret_find(struct sa_authority *authority, enum sa_key_use use, struct sa_bytes text,
-               const struct sa_client_secret *secrets, unsigned count, struct sa_now now)
+sa_secret_find(const struct sa_keyring *keyring, enum sa_key_use use, struct sa_bytes text,
+               const struct sa_client_secret *secrets, unsigned count, int64_t wall_ms)
 {
     static const struct sa_client_secret NONE;
     uint8_t mac[SA_MAC_LEN];
     int64_t found = 0;
 
-    sa_keyring_mac(authority->keyring, use, text, mac);
+    sa_keyring_mac(keyring, use, text, mac);
     for (unsigned i = 0; i < SA_CLIENT_SECRETS; i++) {
         const struct sa_client_secret *secret = i < count ? &secrets[i] : &NONE;
-        bool lives = secret->expires_ms == 0 || secret->expires_ms > now.wall_ms;
+        bool lives = secret->expires_ms == 0 || secret->expires_ms > wall_ms;
         bool same = sa_secret_equal(sa_bytes(mac, sizeof(mac)), sa_bytes(secret->mac, sizeof(secret->mac)));
         if (same && lives)
             found = secret->number;
     }
-    if (found != 0)
-        sa_secret_uses_note(authority->uses, found, now);
     return found;
 }
 
 enum sa_status
 sa_client_by_secret(struct sa_authority *authority, const struct sa_client *client,
-                    const struct sa_client_proof *proof, const char **ret_why)
+                    const struct sa_client_proof *proof, struct sa_client_proven *ret_proven,
+                    const char **ret_why)
 {
     const struct sa_client_secret *secrets = client == NULL ? NULL : client->secrets;
     unsigned count = client == NULL ? 0 : client->secret_count;
 
     *ret_why = count == 0 ? "NO_SECRET" : "WRONG_SECRET";
-    return sa_secret_find(authority, SA_KEY_CLIENT_SECRET, proof->text, secrets, count, proof->now) != 0
-               ? SA_OK
-               : SA_INVALID_CLIENT;
+    int64_t found = sa_secret_find(authority->keyring, SA_KEY_CLIENT_SECRET, proof->text, secrets, count,
+                                   proof->now.wall_ms);
+    if (found == 0)
+        return SA_INVALID_CLIENT;
+    ret_proven->secret = found;
+    return SA_OK;
 }
 
 /* ---- private_key_jwt (RFC 7523 section 3) ---- */
@@ -93,12 +95,12 @@ sa_client_by_assertion(struct sa_authority *authority, const struct sa_client *c
 
 enum sa_status
 sa_client_by_certificate(const struct sa_client *client, const struct sa_client_proof *proof,
-                         char ret_x5t[SA_KID_LEN + 1], const char **ret_why)
+                         struct sa_client_proven *ret_proven, const char **ret_why)
 {
     *ret_why = proof->certificate == NULL ? "NO_CERTIFICATE" : "WRONG_CERTIFICATE";
     for (unsigned i = 0; client != NULL && proof->certificate != NULL && i < client->certificate_count; i++)
         if (memcmp(client->certificates[i], proof->certificate, SA_SHA256_LEN) == 0) { /* no secret */
-            sa_base64url(sa_bytes(proof->certificate, SA_SHA256_LEN), ret_x5t);
+            sa_base64url(sa_bytes(proof->certificate, SA_SHA256_LEN), ret_proven->x5t);
             return SA_OK;
         }
     return SA_INVALID_CLIENT;
