@@ -10,6 +10,8 @@
 #define TOKEN_MAX  4096u
 #define TOKEN_RULE "at most 4,096 bytes"
 
+#define FULL_RETRY_MS 60000u
+
 /* ---- IntrospectToken ---- */
 
 static bool
@@ -284,7 +286,12 @@ revoke_access(struct sa_call *call, const struct sa_client *client, struct sa_by
         return refuse_other(call, record);
     const struct sa_claims *said = &claims;
     struct sa_revoked_token token = {said->jti, said->exp, client_row, said->aud_count, said->aud};
-    return sa_store_token_revoke(call->authority->store, &token, record);
+    status = sa_store_token_revoke(call->authority->store, &token, record);
+    if (status != SA_TOO_LARGE)
+        return status;
+    call->log_reason = "TOO_MANY_REVOKED"; /* some expire, and meanwhile no verifier's memory is filled */
+    call->retry_ms = FULL_RETRY_MS;
+    return SA_RATE_LIMITED;
 }
 
 /* What means nothing, or nothing any more, is a success too (RFC 7009 section 2.2). */

@@ -181,6 +181,23 @@ sa_store_key_list(struct sa_store *store, struct sa_key_row **ret_keys, unsigned
 /* ---- revoked access tokens ---- */
 
 static enum sa_status
+check_room(struct sa_sql *sql, const struct sa_revoked_token *token, int64_t now_ms)
+{
+    static const char COUNT[] =
+        "SELECT count(*) FROM (SELECT 1 FROM revoked_tokens WHERE client_row = ?1 AND "
+        "exp_s > ?2 LIMIT ?3)";
+
+    SA_QUERY(query, sql, COUNT);
+    sa_put_int(&query, token->client_row);
+    sa_put_int(&query, now_ms / 1000);
+    sa_put_int(&query, (int64_t)SA_REVOKED_MAX + 1);
+    enum sa_status status = sa_query_step(&query);
+    if (status != SA_OK)
+        return status;
+    return sa_get_int(&query) <= (int64_t)SA_REVOKED_MAX ? SA_OK : SA_TOO_LARGE;
+}
+
+static enum sa_status
 revoke(struct sa_sql *sql, struct sa_work *work)
 {
     static const char INSERT[] =
@@ -195,7 +212,10 @@ revoke(struct sa_sql *sql, struct sa_work *work)
     sa_put_int(&query, token->exp_s);
     sa_put_int(&query, token->client_row);
     sa_put_text(&query, audiences);
-    return sa_query_run(&query);
+    enum sa_status status = sa_query_run(&query);
+    if (status != SA_OK || sa_query_changed(&query) == 0)
+        return status;
+    return check_room(sql, token, work->record.time_ms);
 }
 
 enum sa_status

@@ -356,6 +356,7 @@ static const char FIFTH[] =
     "  INSERT INTO revocations (kind, key, since_ms, not_before_ms, until_ms) VALUES (new.kind, new.key,"
     "    new.since_ms, new.not_before_ms, new.until_ms); END;"
 
+    "CREATE INDEX revoked_tokens_client ON revoked_tokens (client_row, exp_s);"
     "CREATE INDEX api_keys_expiry ON api_keys (expires_ms) WHERE expires_ms > 0;"
 
     "PRAGMA user_version = 5;";

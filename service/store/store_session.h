@@ -198,7 +198,10 @@ struct sa_revoked_token {
     const char (*aud)[SA_JWT_AUDIENCE_MAX + 1];
 };
 
-/* Doing so twice is SA_OK. */
+/* Tokens of one client that are revoked and not expired: whoever follows keeps each of them in memory. */
+#define SA_REVOKED_MAX 4096u
+
+/* Doing so twice is SA_OK. SA_TOO_LARGE past SA_REVOKED_MAX. */
 SA_MUST_CHECK enum sa_status sa_store_token_revoke(struct sa_store *store,
                                                    const struct sa_revoked_token *token,
                                                    const struct sa_audit *audit);

@@ -196,6 +196,41 @@ many_are_told_page_by_page_and_memory_keeps_the_newest(void **state)
     assert_int_equal(sequence, all);
 }
 
+static enum sa_status
+revoke_nth(struct fixture *fixture, unsigned nth, uint32_t client_row)
+{
+    struct sa_audit audit = sa_audit(SA_EVENT_TOKEN_REVOKE);
+    char jti[12];
+    struct sa_revoked_token token = {
+        .jti = jti, .exp_s = FIXTURE_NOW_MS / 1000 + (nth == 0 ? 1 : 600), .client_row = client_row};
+
+    audit.time_ms = FIXTURE_NOW_MS + (nth == SA_REVOKED_MAX + 1 ? 1000 : 0);
+    snprintf(jti, sizeof(jti), "jti%u", nth);
+    return sa_store_token_revoke(fixture->store, &token, &audit);
+}
+
+static void
+no_client_fills_the_memory_of_those_who_follow(void **state)
+{
+    struct fixture *fixture = *state;
+    char others[256]; /* at once, for a commit of each would take as long as all other tests here */
+
+    snprintf(others, sizeof(others),
+             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %u) INSERT INTO "
+             "revoked_tokens (jti, exp_s, client_row) SELECT 'jti' || i, %lld, 7 FROM n",
+             SA_REVOKED_MAX - 1, (long long)(FIXTURE_NOW_MS / 1000 + 600));
+    assert_int_equal(revoke_nth(fixture, 0, 7), SA_OK);
+    settle(fixture);
+    assert_int_equal(sa_sql_run(fixture->store->writer.sql, others), SA_OK);
+    assert_int_equal(revoke_nth(fixture, SA_REVOKED_MAX, 7), SA_TOO_LARGE);
+    assert_int_equal(revoke_nth(fixture, 1, 7), SA_OK); /* it is revoked */
+    assert_int_equal(revoke_nth(fixture, SA_REVOKED_MAX, 8), SA_OK);
+    assert_int_equal(revoke_nth(fixture, SA_REVOKED_MAX + 1, 7), SA_OK); /* one has expired */
+    settle(fixture);
+    assert_int_equal(sa_store_revocations_recent(fixture->store, SA_REVOKED_MAX, &page), SA_OK);
+    assert_int_equal(page.count, 2);
+}
+
 static void
 the_bell_rings_after_each_commit_that_told_something(void **state)
 {
@@ -225,6 +260,7 @@ main(void)
         WITH_STORE(a_token_and_a_rule_are_told),
         WITH_STORE(numbers_and_the_incarnation_outlive_a_restart),
         WITH_STORE(many_are_told_page_by_page_and_memory_keeps_the_newest),
+        WITH_STORE(no_client_fills_the_memory_of_those_who_follow),
         WITH_STORE(the_bell_rings_after_each_commit_that_told_something),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
