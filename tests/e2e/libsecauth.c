@@ -4,7 +4,8 @@
  *     libsecauth session AUDIENCE                         as a person in a login: prints the token's session
  *     libsecauth client ID SECRET OWNER SECRET AUDIENCE   everything that a service does; asserts it
  *     libsecauth refresh ID TOKEN                         rotates, replays; asserts it
- *     libsecauth status PATH                              opens it; prints the status by name
+ *     libsecauth hands-on ID KEY NEXT SECRET FROM TO      by an API key, verified offline, exchanged; asserts
+ * it libsecauth status PATH                              opens it; prints the status by name
  */
 #include <assert.h>
 #include <secauth.h>
@@ -131,6 +132,52 @@ refresh(char **words)
     return 0;
 }
 
+static struct secauth_claims *
+verified(struct secauth_verifier *verifier, const char *token)
+{
+    struct secauth_claims *claims;
+
+    WANT(SECAUTH_OK, secauth_verify(verifier, token, NULL, &claims, &error));
+    return claims;
+}
+
+/* A service that was sent a token: it looks at it offline, and exchanges it for one for the next service. */
+static int
+hands_on(char **words)
+{
+    struct secauth *handle;
+    struct secauth_token *token, *exchanged;
+    struct secauth_key_set *keys;
+    struct secauth_verifier *verifier;
+    struct secauth_client sender = {words[0], words[1]}, self = {words[2], words[3]};
+    const char *const audiences[] = {words[4], words[5]};
+    struct secauth_request from = {.audiences = audiences, .audience_count = 1},
+                           to = {.audiences = audiences + 1, .audience_count = 1};
+    struct secauth_identity identity = {"https://private.example", audiences, 2, 0, 0};
+
+    WANT(SECAUTH_OK, secauth_open(NULL, MILLIS, &handle, &error));
+    WANT(SECAUTH_OK, secauth_issue(handle, &sender, &from, MILLIS, &token, &error));
+    WANT(SECAUTH_OK, secauth_get_key_set(handle, MILLIS, &keys, &error));
+    WANT(SECAUTH_OK, secauth_verifier_new(&identity, &verifier, &error));
+    WANT(SECAUTH_OK, secauth_verifier_set_keys(verifier, keys->jwks, strlen(keys->jwks), &error));
+    secauth_key_set_free(keys);
+    struct secauth_claims *claims = verified(verifier, token->access_token);
+    assert(strcmp(claims->sub, sender.id) == 0 && claims->actor_count == 0);
+    secauth_claims_free(claims);
+
+    WANT(SECAUTH_INVALID_GRANT, secauth_exchange(handle, &self, "a.b.c", &to, MILLIS, &exchanged, &error));
+    WANT(SECAUTH_OK, secauth_exchange(handle, &self, token->access_token, &to, MILLIS, &exchanged, &error));
+    claims = verified(verifier, exchanged->access_token);
+    assert(strcmp(claims->sub, sender.id) == 0 && strcmp(claims->audiences[0], audiences[1]) == 0);
+    assert(claims->actor_count == 1 && strcmp(claims->actors[0], self.id) == 0);
+    secauth_claims_free(claims);
+    secauth_token_free(exchanged);
+    secauth_token_free(token);
+    secauth_verifier_free(verifier);
+    secauth_close(handle);
+    return 0;
+}
+
 static int
 status(const char *path)
 {
@@ -151,6 +198,8 @@ main(int argc, char **argv)
         return session(argv[2]);
     if (argc == 7 && strcmp(argv[1], "client") == 0)
         return client(argv + 2);
+    if (argc == 8 && strcmp(argv[1], "hands-on") == 0)
+        return hands_on(argv + 2);
     if (argc == 4 && strcmp(argv[1], "refresh") == 0)
         return refresh(argv + 2);
     if (argc == 3 && strcmp(argv[1], "status") == 0)
