@@ -410,8 +410,8 @@ SECAUTH_API void secauth_follower_free(struct secauth_follower *follower);
 SECAUTH_API int secauth_follower_fd(const struct secauth_follower *follower);
 
 /*
- * Take in what has come, and connect where there is no connection: at once, and then after pauses of 0.1 to 5
- * seconds. What was heard so far is not asked for again.
+ * Take in what has come, and connect where there is no connection: at once, and then after pauses of 0.1 to 1
+ * second, or as the daemon says. What was heard so far is not asked for again.
  *
  *   timeout_millis  to wait for something to do, 0 to 600,000. Connecting may take a second besides, and a
  *                   message of which only the beginning is there five.

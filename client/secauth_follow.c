@@ -14,8 +14,9 @@
 #define CONNECT_MILLIS   1000u
 #define BEGIN_MILLIS     10000u /* for the daemon to begin a stream */
 #define PAUSE_MILLIS     100u
-#define PAUSE_MILLIS_MAX 5000u
-#define CURRENT_MILLIS   20000 /* the daemon speaks every 5 s */
+#define PAUSE_MILLIS_MAX 1000u
+#define RETRY_MILLIS_MAX 10000u /* whatever the daemon says */
+#define CURRENT_MILLIS   20000  /* the daemon speaks every 5 s */
 #define MESSAGES_A_STEP  64u
 #define INCARNATION_MAX  64u
 #define TIMEOUT_MAX      600000u
@@ -144,11 +145,11 @@ end_stream(struct stream *stream, enum sa_status status, int64_t now_ms)
     stream->connection = NULL;
     stream->status = status;
     stream->pause_millis = stream->pause_millis == 0 ? PAUSE_MILLIS : 2 * stream->pause_millis;
-    if (stream->pause_millis < stream->error.retry_ms)
-        stream->pause_millis = stream->error.retry_ms;
     if (stream->pause_millis > PAUSE_MILLIS_MAX)
         stream->pause_millis = PAUSE_MILLIS_MAX;
-    stream->due_ms = now_ms + stream->pause_millis;
+    uint32_t said_millis =
+        stream->error.retry_ms < RETRY_MILLIS_MAX ? stream->error.retry_ms : RETRY_MILLIS_MAX;
+    stream->due_ms = now_ms + (said_millis > stream->pause_millis ? said_millis : stream->pause_millis);
 }
 
 static enum sa_status
