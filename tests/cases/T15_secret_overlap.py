@@ -104,6 +104,7 @@ def rotated(doors, kinds):
         works(doors, kind, "new", "before")
         reply = replace(doors, kind, overlap={"value": 60})
         assert 55000 < reply.old_expires_ms - time.time() * 1000 < 61000, "the end of the old one is stated"
+        save(ends=reply.old_expires_ms // 1000)  # the key's, which is the later one
         new, old = kind.record().secrets
         assert not new.last_used_ms and used(old), f"the record shows which secret was used last: the old, {kind.name}"
         assert new.expires_ms == 0 and old.expires_ms == reply.old_expires_ms, "and when the old one ends"
