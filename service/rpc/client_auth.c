@@ -113,3 +113,20 @@ rpc_authenticate_client(struct sa_call *call, const Secauth__V1__ClientAuth *aut
     *ret_client = sa_client_take(&client);
     return SA_OK;
 }
+
+enum sa_status
+rpc_authenticate_confidential(struct sa_call *call, const Secauth__V1__ClientAuth *auth,
+                              struct sa_client **ret_client)
+{
+    SA_OWN(sa_client) client = NULL;
+    enum sa_status status = rpc_authenticate_client(call, auth, &client, NULL);
+
+    if (status != SA_OK)
+        return status;
+    if (client->kind != SA_CLIENT_CONFIDENTIAL) {
+        struct sa_client_proof named = {.client_id = client->id, .method = SA_CLIENT_BY_NAME};
+        return refused(call, &named, SA_INVALID_CLIENT, "PUBLIC_CLIENT");
+    }
+    *ret_client = sa_client_take(&client);
+    return SA_OK;
+}

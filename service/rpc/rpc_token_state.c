@@ -198,16 +198,9 @@ introspect_refresh(struct sa_call *call, const struct sa_client *asker, const st
 static enum sa_status
 identify(struct sa_call *call, const Secauth__V1__ClientAuth *auth, struct sa_client **ret_client)
 {
-    SA_OWN(sa_client) client = NULL;
-
     if (auth == NULL && call->caller.administrator)
         return SA_OK;
-    enum sa_status status = rpc_authenticate_client(call, auth, &client, NULL);
-    if (status == SA_OK && client->kind != SA_CLIENT_CONFIDENTIAL)
-        return SA_INVALID_CLIENT;
-    if (status == SA_OK)
-        *ret_client = sa_client_take(&client);
-    return status;
+    return rpc_authenticate_confidential(call, auth, ret_client);
 }
 
 enum sa_status

@@ -80,11 +80,9 @@ identify(struct sa_call *call, const Secauth__V1__ClientAuth *auth, struct watch
         watch->sees_all = true;
         return SA_OK;
     }
-    enum sa_status status = rpc_authenticate_client(call, auth, &client, NULL);
+    enum sa_status status = rpc_authenticate_confidential(call, auth, &client);
     if (status != SA_OK)
         return status;
-    if (client->kind != SA_CLIENT_CONFIDENTIAL)
-        return SA_INVALID_CLIENT;
     know_client(watch, client);
     if (auth->method_case == SECAUTH__V1__CLIENT_AUTH__METHOD_API_KEY)
         return sa_api_key_parse(rpc_bytes(auth->api_key), watch->api_key);

@@ -94,4 +94,12 @@ SA_MUST_CHECK enum sa_status rpc_authenticate_client(struct sa_call *call,
                                                      struct sa_client **ret_client,
                                                      struct sa_binding *ret_binding);
 
+/*
+ * The same where a client must have proven itself and gets no token: one that is public is refused like a
+ * wrong proof.
+ */
+SA_MUST_CHECK enum sa_status rpc_authenticate_confidential(struct sa_call *call,
+                                                           const Secauth__V1__ClientAuth *auth,
+                                                           struct sa_client **ret_client);
+
 #endif

@@ -260,6 +260,9 @@ who_introspects_must_be_proven(void **state)
     assert_int_equal(
         rig_call(scene->rig, rig_user(1000), "TokenService/IntrospectToken", &request.base, &reply.base),
         SA_INVALID_CLIENT);
+    assert_string_equal(scene->rig->call.log_reason, "PUBLIC_CLIENT");
+    rig_assert_recorded(scene->rig, SA_EVENT_CLIENT_AUTH, SA_OUTCOME_DENIED, "INVALID_CLIENT");
+    assert_true(scene->rig->call.counts_against_source);
     rig_ask(&ask, "c1", "wrong", "", NULL);
     assert_int_equal(
         rig_call(scene->rig, rig_user(1000), "TokenService/IntrospectToken", &request.base, &reply.base),
