@@ -255,6 +255,7 @@ sa_conn_read(struct sa_conn *conn)
                       : recv(conn->fd, server->scratch, sizeof(server->scratch), 0);
 
     if (got < 0 && errno == EPROTO) {
+        sa_wipe(server->scratch, sizeof(server->scratch)); /* its bytes have been read */
         refuse(conn, "more than one descriptor with a frame");
         return;
     }
