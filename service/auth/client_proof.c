@@ -83,8 +83,9 @@ sa_client_by_assertion(struct sa_authority *authority, const struct sa_client *c
     *ret_why = fault_of(authority->conf, client->id, &assertion, proof->now.wall_ms / 1000);
     if (*ret_why != NULL)
         return SA_INVALID_CLIENT;
-    status = sa_replay_accept(authority->replay, SA_REPLAY_ASSERTION, client->id, assertion.jti,
-                              assertion.iat, proof->now);
+    struct sa_seen_proof seen = {
+        .kind = SA_REPLAY_ASSERTION, .who = client->id, .jti = assertion.jti, .iat_s = assertion.iat};
+    status = sa_replay_accept(authority->replay, &seen, proof->now);
     if (status != SA_ALREADY_EXISTS && status != SA_NOT_FOUND)
         return status;
     *ret_why = status == SA_NOT_FOUND ? "ASSERTION_BEFORE_START" : "ASSERTION_REPLAYED";

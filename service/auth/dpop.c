@@ -41,8 +41,8 @@ fault_of(const struct sa_conf *conf, const struct sa_dpop *dpop, const char *met
 }
 
 enum sa_status
-sa_dpop_check(struct sa_authority *authority, struct sa_bytes proof, const char *method, struct sa_now now,
-              char ret_jkt[SA_KID_LEN + 1], const char **ret_why)
+sa_dpop_check(struct sa_authority *authority, struct sa_bytes proof, const char *method, const char *source,
+              struct sa_now now, char ret_jkt[SA_KID_LEN + 1], const char **ret_why)
 {
     struct sa_dpop dpop;
 
@@ -53,7 +53,8 @@ sa_dpop_check(struct sa_authority *authority, struct sa_bytes proof, const char 
     *ret_why = fault_of(authority->conf, &dpop, method, now.wall_ms / 1000);
     if (*ret_why != NULL)
         return SA_INVALID_DPOP_PROOF;
-    status = sa_replay_accept(authority->replay, SA_REPLAY_DPOP, dpop.jkt, dpop.jti, dpop.iat, now);
+    struct sa_seen_proof seen = {SA_REPLAY_DPOP, dpop.jkt, dpop.jti, dpop.iat, source};
+    status = sa_replay_accept(authority->replay, &seen, now);
     if (status == SA_ALREADY_EXISTS || status == SA_NOT_FOUND) {
         *ret_why = status == SA_NOT_FOUND ? "DPOP_BEFORE_START" : "DPOP_REPLAYED";
         return SA_INVALID_DPOP_PROOF;

@@ -76,8 +76,11 @@ static enum sa_status
 bind_to_key(struct sa_call *call, struct sa_bytes dpop, const struct sa_client *client,
             struct sa_binding *binding, const char **ret_why)
 {
+    const char *source = client->kind == SA_CLIENT_PUBLIC ? call->source.text : NULL;
+
     if (dpop.len > 0)
-        return sa_dpop_check(call->authority, dpop, call->method->name, call->now, binding->jkt, ret_why);
+        return sa_dpop_check(call->authority, dpop, call->method->name, source, call->now, binding->jkt,
+                             ret_why);
     *ret_why = "DPOP_REQUIRED";
     return client->dpop_bound ? SA_INVALID_DPOP_PROOF : SA_OK;
 }

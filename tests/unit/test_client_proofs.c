@@ -12,7 +12,7 @@
 #include "service/auth/replay.h"
 
 #define START_S INT64_C(1800000000)
-#define ROOM    8u
+#define ROOM    16u
 
 static struct sa_keyring *keyring;
 
@@ -43,7 +43,9 @@ tear_down(void **state)
 static enum sa_status
 take(struct sa_replay *replay, const char *who, const char *jti, int64_t made, int64_t now)
 {
-    return sa_replay_accept(replay, SA_REPLAY_DPOP, who, jti, START_S + made, at(now));
+    struct sa_seen_proof proof = {SA_REPLAY_DPOP, who, jti, START_S + made, NULL};
+
+    return sa_replay_accept(replay, &proof, at(now));
 }
 
 static void
@@ -54,7 +56,8 @@ a_proof_is_taken_once(void **state)
     assert_int_equal(take(*state, "a", "one", 12, 70), SA_ALREADY_EXISTS);
     assert_int_equal(take(*state, "b", "one", 12, 12), SA_OK);
     assert_int_equal(take(*state, "a", "two", 12, 12), SA_OK);
-    assert_int_equal(sa_replay_accept(*state, SA_REPLAY_ASSERTION, "a", "one", START_S + 12, at(12)), SA_OK);
+    struct sa_seen_proof assertion = {SA_REPLAY_ASSERTION, "a", "one", START_S + 12, NULL};
+    assert_int_equal(sa_replay_accept(*state, &assertion, at(12)), SA_OK);
 }
 
 static void
@@ -75,7 +78,9 @@ in_the_first_seconds_none_is_taken_and_the_caller_may_come_again(void **state)
 static enum sa_status
 take_assertion(struct sa_replay *replay, const char *jti, int64_t made, int64_t now)
 {
-    return sa_replay_accept(replay, SA_REPLAY_ASSERTION, "a", jti, START_S + made, at(now));
+    struct sa_seen_proof proof = {SA_REPLAY_ASSERTION, "a", jti, START_S + made, NULL};
+
+    return sa_replay_accept(replay, &proof, at(now));
 }
 
 static void
@@ -87,25 +92,42 @@ a_full_table_takes_no_other_until_one_is_old(void **state)
         snprintf(jti, sizeof(jti), "%u", i);
         assert_int_equal(take_assertion(*state, jti, 10 + (int64_t)i, 10 + (int64_t)i), SA_OK);
     }
-    assert_int_equal(take_assertion(*state, "more", 20, 20), SA_OVERLOADED);
-    assert_int_equal(take_assertion(*state, "0", 20, 20), SA_ALREADY_EXISTS);
+    assert_int_equal(take_assertion(*state, "more", 30, 30), SA_OVERLOADED);
+    assert_int_equal(take_assertion(*state, "0", 30, 30), SA_ALREADY_EXISTS);
     assert_int_equal(take_assertion(*state, "more", 78, 79), SA_OVERLOADED);
     assert_int_equal(take_assertion(*state, "more", 79, 80), SA_OK);
 }
 
-static void
-what_anybody_can_make_leaves_half_of_the_table_to_assertions(void **state)
+static enum sa_status
+take_strange(struct sa_replay *replay, const char *source, unsigned number, int64_t now)
 {
-    char jti[8];
+    char jti[16];
+    struct sa_seen_proof proof = {SA_REPLAY_DPOP, "key", jti, START_S + now, source};
 
-    for (unsigned i = 0; i < ROOM / 2; i++) {
-        snprintf(jti, sizeof(jti), "%u", i);
-        assert_int_equal(take(*state, jti, "one", 10 + (int64_t)i, 10 + (int64_t)i), SA_OK);
+    snprintf(jti, sizeof(jti), "%u", number);
+    return sa_replay_accept(replay, &proof, at(now));
+}
+
+static void
+whoever_is_not_proven_keeps_nobody_out(void **state)
+{
+    char source[16];
+    unsigned taken = 0;
+
+    for (unsigned i = 0; i < ROOM; i++) /* one source has an eighth */
+        taken += take_strange(*state, "addr:203.0.113.1", i, 10) == SA_OK;
+    assert_int_equal(taken, ROOM / 8);
+    for (unsigned i = 0; i < 100; i++) { /* and all of them a half */
+        snprintf(source, sizeof(source), "addr:%u", i);
+        taken += take_strange(*state, source, 100 + i, 10) == SA_OK;
     }
-    assert_int_equal(take(*state, "more", "one", 20, 20), SA_OVERLOADED);
-    assert_int_equal(take_assertion(*state, "more", 20, 20), SA_OK);
-    assert_int_equal(take(*state, "more", "one", 78, 79), SA_OVERLOADED);
-    assert_int_equal(take(*state, "more", "one", 79, 80), SA_OK);
+    assert_int_equal(taken, ROOM / 2);
+    for (unsigned i = 0; i < ROOM / 2; i++) {
+        snprintf(source, sizeof(source), "%u", i);
+        assert_int_equal(take(*state, "a", source, 10, 10), SA_OK);
+    }
+    assert_int_equal(take_strange(*state, "addr:203.0.113.1", 1000, 90),
+                     SA_OK); /* what is forgotten makes room */
 }
 
 static void
@@ -116,7 +138,8 @@ a_clock_that_goes_back_brings_nothing_back(void **state)
     assert_int_equal(take(*state, "a", "one", 20, 20), SA_OK);
     assert_int_equal(take(*state, "a", "two", 100, 100), SA_OK); /* the first is forgotten by now */
     back.boot_ms = at(101).boot_ms;
-    assert_int_not_equal(sa_replay_accept(*state, SA_REPLAY_DPOP, "a", "one", START_S + 20, back), SA_OK);
+    struct sa_seen_proof proof = {SA_REPLAY_DPOP, "a", "one", START_S + 20, NULL};
+    assert_int_not_equal(sa_replay_accept(*state, &proof, back), SA_OK);
 }
 
 /* ---- API keys ---- */
@@ -185,7 +208,7 @@ main(void)
         TEST(one_that_was_made_before_the_start_is_refused),
         TEST(in_the_first_seconds_none_is_taken_and_the_caller_may_come_again),
         TEST(a_full_table_takes_no_other_until_one_is_old),
-        TEST(what_anybody_can_make_leaves_half_of_the_table_to_assertions),
+        TEST(whoever_is_not_proven_keeps_nobody_out),
         TEST(a_clock_that_goes_back_brings_nothing_back),
         TEST(a_key_has_one_form),
         TEST(a_key_leaves_of_its_client_what_both_may),
