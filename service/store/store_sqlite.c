@@ -26,9 +26,9 @@ struct sa_sql {
     sqlite3 *db;
     const char *begin;
     int last_error;
-    int system_error; /* errno, where the last error was a failed write; else 0 */
-    int wal_pages;    /* in the WAL at the last commit */
-    int looked_after; /* how many of them a checkpoint has seen */
+    int system_error;    /* errno, where the last error was a failed write; else 0 */
+    int wal_pages;       /* in the WAL at the last commit */
+    int looked_after;    /* how many of them a checkpoint has seen */
     const char *watched; /* a table; NULL: none */
     bool noticed;
     struct statement statements[STATEMENTS];
