@@ -1,4 +1,5 @@
 """What T09_two_proofs_at_once.test does, in a private host with both gateways."""
+import base64
 import itertools
 import os
 import sys
@@ -78,12 +79,30 @@ def one_at_a_time(callers, proofs):
         assert answer.reason == RIGHT[rpc], f"M1's certificate alone is accepted: {rpc}: {answer.reason}"
 
 
+def a_token_beside_a_secret(doors, proofs):
+    """`authorization` in gRPC's metadata beside a right secret, a wrong one and none."""
+    token = doors.reply("root", "Token/IssueToken", client=auth("C1"), tokens={"audiences": ["demo"]}).grant.access_token
+    words = [b"Bearer " + token, b"Basic " + base64.b64encode(b"C1:" + auth("C1")["secret"])]
+    for door, rpc, word in itertools.product(("local", "tls"), METHODS, words):
+        channel = doors.some(door, 1)[0].channel
+        for pairs in ((proofs["C1's secret"](),), (proofs["a wrong secret"](),), ()):
+            body = member(1, wire_auth(("client_id", b"C1"), *pairs)) + METHODS[rpc]
+            try:
+                channel.unary_unary("/secauth.v1." + rpc.replace("/", "Service/"))(
+                    body, timeout=10, metadata=(("authorization", word.decode()),))
+                said = "OK"
+            except grpc.RpcError as error:
+                said = error.code().name
+            assert said == "INVALID_ARGUMENT", f"a bearer token plus a secret: INVALID_ARGUMENT: {door}, {rpc}: {said}"
+
+
 def main():
     doors = Doors()
     key, api_key = set_up(doors)
     callers = {door: doors.some(door, 1)[0] for door in doors.ALL} | {"M1": GrpcCaller(certified("/run/t/m1"))}
     proofs = proofs_of(key, api_key)
     count = two_at_once(callers, proofs)
+    a_token_beside_a_secret(doors, proofs)
     rows = doors.reply("root", "Lockout/ListLockouts").lockouts
     assert not rows, f"no failure is counted against either client: {rows}"
     events = [row.event for row in doors.reply("root", "Audit/ListAuditRecords", page_size=500).records]
