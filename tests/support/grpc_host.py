@@ -39,6 +39,14 @@ def enter():
     sys.excepthook = failed_by
     make_stubs()
     sys.path.insert(0, str(WORK / "stubs"))
+    keep_library()
+
+
+def keep_library():
+    """With its last channel the library ends, and may hang when it begins anew in the same moment."""
+    global keeper
+    import grpc
+    keeper = grpc.insecure_channel("unix:/nowhere")
 
 
 def make_stubs():
