@@ -282,8 +282,7 @@ revoke_access(struct sa_call *call, const struct sa_client *client, struct sa_by
     status = sa_store_token_revoke(call->authority->store, &token, record);
     if (status != SA_TOO_LARGE)
         return status;
-    call->log_reason = "TOO_MANY_REVOKED"; /* some expire, and meanwhile no verifier's memory is filled */
-    call->retry_ms = FULL_RETRY_MS;
+    call->retry_ms = FULL_RETRY_MS; /* some expire, and meanwhile no verifier's memory is filled */
     return SA_RATE_LIMITED;
 }
 
