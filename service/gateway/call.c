@@ -332,12 +332,32 @@ has_authorization(const struct sa_gcall *call)
     return false;
 }
 
+/* Until this address may make one more call that the daemon would have to answer; 0: now. */
+static uint32_t
+wait_of(const struct sa_gcall *call)
+{
+    if (call->gateway->pace == NULL || call->kind != &sa_forward)
+        return 0;
+    return sa_pace_spend(call->gateway->pace, call->peer->key, sa_loop_now_ms());
+}
+
+static void
+tell_to_wait(struct sa_gcall *call, uint32_t wait_ms)
+{
+    uint8_t details[SA_DETAILS_MAX];
+    struct sa_answer answer = {.status = SA_RATE_LIMITED, .retry_ms = wait_ms};
+
+    answer.details = sa_bytes(details, sa_details_pack(SA_RATE_LIMITED, wait_ms, NULL, NULL, details));
+    sa_gcall_finish(call, &answer, NULL, 0);
+}
+
 static void
 serve(struct sa_gcall *call)
 {
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
                   .data.recv_close_on_server.cancelled = &call->cancelled};
     char *name = grpc_call_get_peer(call->call);
+    uint32_t wait_ms;
 
     atomic_fetch_add(&call->gateway->open_calls, 1);
     call->kind = kind_of(call->details.method);
@@ -350,6 +370,8 @@ serve(struct sa_gcall *call)
     else if (has_authorization(call))
         sa_gcall_fail(call, SA_INVALID_ARGUMENT, "authorization",
                       "`authorization` metadata is not read here: credentials belong into the message");
+    else if ((wait_ms = wait_of(call)) > 0)
+        tell_to_wait(call, wait_ms);
     else
         call->kind->begin(call);
 }

@@ -113,13 +113,13 @@ handshake_due(struct sa_loop_timer *timer)
 /* --- accepting --- */
 
 static unsigned
-count_key(const struct conn_list *list, const uint8_t key[16])
+count_key(const struct conn_list *list, const uint8_t key[SA_FRONT_KEY_LEN])
 {
     const struct sa_front_conn *conn;
     unsigned count = 0;
 
     TAILQ_FOREACH(conn, list, link)
-    count += memcmp(conn->key, key, sizeof(conn->key)) == 0;
+    count += memcmp(conn->peer.key, key, SA_FRONT_KEY_LEN) == 0;
     return count;
 }
 
@@ -128,14 +128,13 @@ take_connection(struct sa_front *front, int fd, const struct sockaddr_storage *n
 {
     struct sa_front_conn *conn = NULL;
     struct sa_front_peer peer;
-    uint8_t key[16];
     const char *why = NULL;
 
     if (front->count >= front->options.connections_max)
         why = "too many in all";
-    else if (sa_front_identify(fd, name, &peer, key) != SA_OK)
+    else if (sa_front_identify(fd, name, &peer) != SA_OK)
         why = "the kernel does not name the peer";
-    else if (count_key(&front->open, key) + count_key(&front->shaking, key) >=
+    else if (count_key(&front->open, peer.key) + count_key(&front->shaking, peer.key) >=
              front->options.connections_per_peer)
         why = "too many from one peer";
     else if ((conn = calloc(1, sizeof(*conn))) == NULL)
@@ -149,7 +148,6 @@ take_connection(struct sa_front *front, int fd, const struct sockaddr_storage *n
     conn->front = front;
     conn->loop = front->loop;
     conn->peer = peer;
-    memcpy(conn->key, key, sizeof(key));
     conn->alpn = front->options.alpn;
     conn->handshake_by_ms = sa_loop_now_ms() + front->options.handshake_ms;
     TAILQ_INSERT_TAIL(&front->shaking, conn, link);

@@ -10,13 +10,15 @@
 
 #define SA_FRONT_ADDRESS_MAX     46u /* with its NUL */
 #define SA_FRONT_FINGERPRINT_LEN 32u /* SHA-256 */
+#define SA_FRONT_KEY_LEN         16u
 
 /* Who is at the other end of a connection. */
 struct sa_front_peer {
     bool local;     /* a Unix socket: descriptor is set, else address is */
     int descriptor; /* our end of it, which stays the front's and is open until `gone` returns; else -1 */
-    char address[SA_FRONT_ADDRESS_MAX];            /* without a port */
-    bool has_certificate;                          /* it has shown one, and the client CA vouches for it */
+    char address[SA_FRONT_ADDRESS_MAX]; /* without a port */
+    uint8_t key[SA_FRONT_KEY_LEN];      /* whom it counts against: an IPv4 address, an IPv6 /64, or a uid */
+    bool has_certificate;               /* it has shown one, and the client CA vouches for it */
     uint8_t certificate[SA_FRONT_FINGERPRINT_LEN]; /* of its DER */
 };
 

@@ -95,7 +95,7 @@ sa_front_bind_unix(const char *path, int *ret_fd, const char **ret_why)
 }
 
 static enum sa_status
-identify_local(int fd, struct sa_front_peer *ret_peer, uint8_t ret_key[16])
+identify_local(int fd, struct sa_front_peer *ret_peer)
 {
     struct ucred peer;
     socklen_t len = sizeof(peer);
@@ -103,13 +103,12 @@ identify_local(int fd, struct sa_front_peer *ret_peer, uint8_t ret_key[16])
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || peer.uid == (uid_t)-1)
         return SA_INVALID_ARGUMENT;
     *ret_peer = (struct sa_front_peer){.local = true, .descriptor = fd};
-    memcpy(ret_key, &peer.uid, sizeof(peer.uid));
+    memcpy(ret_peer->key, &peer.uid, sizeof(peer.uid));
     return SA_OK;
 }
 
 enum sa_status
-sa_front_identify(int fd, const struct sockaddr_storage *name, struct sa_front_peer *ret_peer,
-                  uint8_t ret_key[16])
+sa_front_identify(int fd, const struct sockaddr_storage *name, struct sa_front_peer *ret_peer)
 {
     struct sa_front_peer peer = {.descriptor = -1};
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)name;
@@ -117,9 +116,8 @@ sa_front_identify(int fd, const struct sockaddr_storage *name, struct sa_front_p
     const void *address;
     int family = name->ss_family;
 
-    memset(ret_key, 0, 16);
     if (family == AF_UNIX)
-        return identify_local(fd, ret_peer, ret_key);
+        return identify_local(fd, ret_peer);
     if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
         family = AF_INET;
         address = v6->sin6_addr.s6_addr + 12;
@@ -131,9 +129,9 @@ sa_front_identify(int fd, const struct sockaddr_storage *name, struct sa_front_p
         return SA_INVALID_ARGUMENT;
     /* A /64 is one customer; an IPv4 address is told from a /64 by where it stands. */
     if (family == AF_INET)
-        memcpy(ret_key + 12, address, 4);
+        memcpy(peer.key + 12, address, 4);
     else
-        memcpy(ret_key, address, 8);
+        memcpy(peer.key, address, 8);
     *ret_peer = peer;
     return SA_OK;
 }

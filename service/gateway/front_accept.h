@@ -21,12 +21,11 @@ SA_MUST_CHECK enum sa_status sa_front_bind_unix(const char *path, int *ret_fd, c
  * Who has connected.
  *
  *   name      what accept4 wrote.
- *   ret_peer  its descriptor, or an address (an IPv4 address that came over IPv6 in its IPv4 form).
- *   ret_key   whom the connection counts against: the uid, the IPv4 address, the IPv6 /64.
+ *   ret_peer  its descriptor, or an address (an IPv4 address that came over IPv6 in its IPv4 form); its key.
  *
  * Returns SA_OK, or SA_INVALID_ARGUMENT where the kernel does not say.
  */
 SA_MUST_CHECK enum sa_status sa_front_identify(int fd, const struct sockaddr_storage *name,
-                                               struct sa_front_peer *ret_peer, uint8_t ret_key[16]);
+                                               struct sa_front_peer *ret_peer);
 
 #endif

@@ -38,7 +38,6 @@ struct sa_front_conn {
     struct sa_front *front;
     struct sa_loop *loop;
     struct sa_front_peer peer;
-    uint8_t key[16]; /* whom it counts against: address, /64 or uid */
     int64_t handshake_by_ms;
     void *handle; /* the user's; NULL until ready */
     const char *alpn;
@@ -58,7 +57,7 @@ struct sa_front_conn {
 /*
  * Start a connection.
  *
- *   conn  zeroed, with events, front, loop, peer, key and alpn set.
+ *   conn  zeroed, with events, front, loop, peer and alpn set.
  *   fd    accepted, non-blocking; taken over, also on failure.
  *   ctx   the TLS context; NULL for a local connection, which is ready at once.
  *

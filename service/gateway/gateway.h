@@ -5,6 +5,7 @@
 #include <grpc/grpc.h>
 
 #include "service/gateway/descriptors.h"
+#include "service/gateway/pace.h"
 #include "service/gateway/patience.h"
 #include "service/gateway/peer_table.h"
 #include "service/gateway/streams.h"
@@ -17,6 +18,7 @@ struct sa_gateway {
     struct sa_descriptors *descriptors;
     struct sa_streams streams;
     struct sa_patience patience;
+    struct sa_pace *pace;   /* NULL: addresses may call as often as they like */
     atomic_uint open_calls; /* of any kind, from request to close */
     grpc_server *server;
     grpc_completion_queue *queue;

@@ -246,6 +246,11 @@ set_up(struct program *program)
     gateway->descriptors = sa_descriptors_new();
     if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0)
         gateway->peers = sa_peer_table_new(descriptors.rlim_cur > 1048576 ? 1048576 : descriptors.rlim_cur);
+    if (program->options.calls_per_minute > 0) {
+        gateway->pace = sa_pace_new(program->options.calls_per_minute);
+        if (gateway->pace == NULL)
+            return "no memory";
+    }
     if (gateway->loop == NULL || gateway->descriptors == NULL || gateway->peers == NULL)
         return "no memory";
     sa_loop_on_wake(gateway->loop, on_wake, program);
@@ -268,6 +273,7 @@ tear_down(struct program *program)
         _exit(0); /* the library still holds calls that would not end: it cannot be taken down */
     sa_grpc_stop(gateway);
     sa_upstream_free(gateway->upstream);
+    sa_pace_free(gateway->pace);
     sa_peer_table_free(gateway->peers);
     sa_descriptors_free(gateway->descriptors);
     sa_loop_free(gateway->loop);

@@ -20,6 +20,7 @@ const char sa_gateway_usage[] =
     "  --client-certificates required|requested  with --client-ca; requested: may (required)\n"
     "  --upstream NAME          the daemon's socket: " SA_GATEWAY_DIR "/NAME.sock\n"
     "  --calls N                calls in flight, 1 to 65536 (1024)\n"
+    "  --calls-per-minute N     for one address, IPv6 /64 or uid, 1 to 1000000 (any number)\n"
     "  --connections N          open connections, 1 to 16384 (what the descriptor limit carries)\n"
     "  --connections-per-peer N for one address, IPv6 /64 or uid, 1 to 16384 (256)\n"
     "  --handshake-seconds N    for a TLS handshake, 1 to 60 (5)\n"
@@ -36,6 +37,7 @@ enum option_id {
     CLIENT_CERTIFICATES,
     UPSTREAM,
     CALLS,
+    CALLS_PER_MINUTE,
     CONNECTIONS,
     PER_PEER,
     HANDSHAKE,
@@ -54,6 +56,7 @@ static const struct option table[] = {
     {"client-certificates", required_argument, NULL, CLIENT_CERTIFICATES},
     {"upstream", required_argument, NULL, UPSTREAM},
     {"calls", required_argument, NULL, CALLS},
+    {"calls-per-minute", required_argument, NULL, CALLS_PER_MINUTE},
     {"connections", required_argument, NULL, CONNECTIONS},
     {"connections-per-peer", required_argument, NULL, PER_PEER},
     {"handshake-seconds", required_argument, NULL, HANDSHAKE},
@@ -126,6 +129,8 @@ take_option(struct sa_gateway_options *options, int id, const char *value)
         return read_upstream(value, options->upstream);
     case CALLS:
         return READ_NUMBER(value, 65536, &options->calls);
+    case CALLS_PER_MINUTE:
+        return READ_NUMBER(value, 1000000, &options->calls_per_minute);
     case CONNECTIONS:
         return READ_NUMBER(value, 16384, &options->connections);
     case PER_PEER:

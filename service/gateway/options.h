@@ -17,6 +17,7 @@ struct sa_gateway_options {
     unsigned calls;                     /* in flight to the daemon */
     unsigned connections;               /* in all; 0: as many as the descriptor limit carries */
     unsigned connections_per_peer;
+    unsigned calls_per_minute; /* of one address, IPv6 /64 or uid; 0: any number */
     unsigned handshake_seconds;
     unsigned drain_seconds;
     bool verbose;

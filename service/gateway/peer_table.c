@@ -32,6 +32,7 @@ sa_peer_new(const struct sa_front_peer *facts)
     if (peer == NULL)
         return NULL;
     peer->descriptor = facts->descriptor;
+    memcpy(peer->key, facts->key, sizeof(peer->key));
     if (!facts->local) {
         message.address = address.out;
         if (facts->has_certificate)

@@ -18,7 +18,8 @@ struct sa_peer {
     size_t facts_len; /* secauth.v1.PeerFacts, packed */
     uint8_t facts[SA_PEER_FACTS_MAX];
     int descriptor; /* passed in place of facts: the front's, open until the peer is gone; -1 for none */
-    size_t unread;  /* bytes of replies that it has not taken: sa_patience's, under its lock */
+    uint8_t key[SA_FRONT_KEY_LEN]; /* whom its calls count against */
+    size_t unread;                 /* bytes of replies that it has not taken: sa_patience's, under its lock */
     /* The upstream's, under its lock. */
     uint64_t announced; /* the upstream connection that knows of it; 0: none */
     bool gone;          /* its connection is over: nobody would read a reply */

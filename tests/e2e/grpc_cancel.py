@@ -13,7 +13,8 @@ TLS = channel_of("tls")
 
 
 def begin(timeout):
-    request = MESSAGES["BeginAuthenticationRequest"](user=b"alice", password=b"wrong", client={"client_id": "app"}, tokens={"audiences": ["demo"]})
+    request = MESSAGES["BeginAuthenticationRequest"](user=b"alice", password=b"wrong", client={"client_id": "app"},
+                                                     tokens={"audiences": ["demo"]})
     return TLS.unary_unary("/secauth.v1.AuthnService/BeginAuthentication").future(request.SerializeToString(), timeout=timeout)
 
 

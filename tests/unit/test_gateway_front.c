@@ -213,8 +213,7 @@ static bool
 counts_as_one(const char *one, const char *other)
 {
     const char *text[] = {one, other};
-    uint8_t key[2][16];
-    struct sa_front_peer peer;
+    struct sa_front_peer peer[2];
 
     for (unsigned i = 0; i < 2; i++) {
         struct sockaddr_storage name = {.ss_family = AF_INET6};
@@ -224,10 +223,10 @@ counts_as_one(const char *one, const char *other)
             assert_int_equal(inet_pton(AF_INET, text[i], &((struct sockaddr_in *)(void *)&name)->sin_addr),
                              1);
         }
-        assert_int_equal(sa_front_identify(-1, &name, &peer, key[i]), SA_OK);
-        assert_true(!peer.local && peer.descriptor == -1 && !peer.has_certificate);
+        assert_int_equal(sa_front_identify(-1, &name, &peer[i]), SA_OK);
+        assert_true(!peer[i].local && peer[i].descriptor == -1 && !peer[i].has_certificate);
     }
-    return memcmp(key[0], key[1], sizeof(key[0])) == 0;
+    return memcmp(peer[0].key, peer[1].key, SA_FRONT_KEY_LEN) == 0;
 }
 
 static void

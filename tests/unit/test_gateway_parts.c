@@ -16,6 +16,7 @@
 #include "service/gateway/descriptors.h"
 #include "service/gateway/details.h"
 #include "service/gateway/options.h"
+#include "service/gateway/pace.h"
 #include "service/gateway/peer_table.h"
 #include "service/gateway/upstream.h"
 
@@ -213,6 +214,34 @@ every_listed_service_is_described(void **state)
     assert_int_equal(sa_descriptors_by_filename(descriptors, "", files), 0);
 }
 
+static void
+an_address_that_calls_more_often_waits_and_no_other_does(void **state)
+{
+    SA_OWN(sa_pace) pace = sa_pace_new(100);
+    uint8_t mine[SA_PACE_KEY_LEN] = {1}, other[SA_PACE_KEY_LEN] = {2};
+    unsigned taken = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(sa_pace_spend(pace, mine, 5000), 0);
+    assert_int_equal(sa_pace_spend(pace, mine, 5000), 600);
+    assert_int_equal(sa_pace_spend(pace, mine, 5599), 1);
+    assert_int_equal(sa_pace_spend(pace, mine, 5600), 0);
+    assert_int_equal(sa_pace_spend(pace, mine, 5601), 599);
+    assert_int_equal(sa_pace_spend(pace, other, 5601), 0);
+    for (int64_t now_ms = 1000000; now_ms < 1600000; now_ms += 100) /* ten minutes of ten a second */
+        taken += sa_pace_spend(pace, mine, now_ms) == 0;
+    assert_in_range(taken, 1095, 1101);
+    while (sa_pace_spend(pace, mine, 1600000) == 0)
+        continue;
+    for (unsigned i = 0; i < 10000; i++) { /* strangers, more than half of the table */
+        memcpy(other, &i, sizeof(i));
+        other[15] = 7;
+        assert_int_equal(sa_pace_spend(pace, other, 1600000), 0);
+    }
+    assert_int_not_equal(sa_pace_spend(pace, mine, 1600000), 0);
+}
+
 int
 main(void)
 {
@@ -226,6 +255,7 @@ main(void)
         cmocka_unit_test(the_longest_address_and_a_fingerprint_fit_into_the_facts),
         cmocka_unit_test(an_error_of_the_gateway_reads_like_one_of_the_daemon),
         cmocka_unit_test(every_listed_service_is_described),
+        cmocka_unit_test(an_address_that_calls_more_often_waits_and_no_other_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
