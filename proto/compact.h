@@ -1,6 +1,6 @@
 /*
- * An access token before a key is asked (RFC 7515 section 7.1): its three parts, base64url, and a header that
- * decides nothing but which key. Depends on libc only.
+ * A token before a key is asked (RFC 7515 section 7.1), an access token or an assertion: its three parts,
+ * base64url, and a header that decides nothing but which key. Depends on libc only.
  */
 #ifndef SA_COMPACT_H
 #define SA_COMPACT_H
@@ -42,9 +42,9 @@ struct sa_compact_header {
 };
 
 /*
- * Read a header as secauth makes them: alg, typ, kid and no other member, so neither crit (RFC 7515 section
- * 4.1.11: no extension is understood here) nor keys from elsewhere (jwk, jku, x5c, x5u); and alg none in no
- * spelling.
+ * Read a header as secauth makes and takes them: alg, typ, kid and no other member, so neither crit (RFC 7515
+ * section 4.1.11: no extension is understood here) nor keys from elsewhere (jwk, jku, x5c, x5u); and alg none
+ * in no spelling.
  *
  *   ret_reason  why not, a constant of one word: "form", "json", "duplicate", "deep", "large", "alg", "crit",
  *               "jku", "x5u", "x5c", "jwk", "header" (any other member, or one of the wrong type).

@@ -17,13 +17,13 @@
 
 /* A number of bytes, from canonical base64url; 0 where there is none that fits. */
 static size_t
-bytes_of(const json_t *object, const char *name, uint8_t *ret_data, size_t size)
+bytes_of(const struct sa_json *object, const char *name, uint8_t *ret_data, size_t size)
 {
-    char text[TEXT_MAX];
+    const struct sa_json *value = sa_json_member(object, name);
     size_t len;
 
-    if (!sa_jose_string(object, name, text, sizeof(text)) || text[0] == '\0' ||
-        sa_base64url_decode(sa_bytes_of(text), ret_data, size, &len) != SA_OK)
+    if (value == NULL || value->kind != SA_JSON_STRING ||
+        sa_base64url_decode(value->text, ret_data, size, &len) != SA_OK)
         return 0;
     return len;
 }
@@ -65,7 +65,7 @@ thumbprint(const char *members, char ret_thumbprint[SA_KID_LEN + 1])
 }
 
 static bool
-read_ec(const json_t *object, struct sa_jwk *jwk)
+read_ec(const struct sa_json *object, struct sa_jwk *jwk)
 {
     uint8_t point[EC_POINT_LEN] = {POINT_CONVERSION_UNCOMPRESSED};
     char crv[8], x[SA_BASE64URL_LEN(SA_ES256_COORD) + 1], y[sizeof(x)], group[] = "P-256", text[160];
@@ -114,7 +114,7 @@ rsa_from(struct sa_bytes modulus, struct sa_bytes exponent)
 
 /* RFC 7518 section 6.3.1: both numbers are without leading zeros. */
 static bool
-read_rsa(const json_t *object, struct sa_jwk *jwk)
+read_rsa(const struct sa_json *object, struct sa_jwk *jwk)
 {
     uint8_t n[RSA_N_MAX], e[RSA_E_MAX];
     char n_text[TEXT_MAX], e_text[SA_BASE64URL_LEN(RSA_E_MAX) + 1], text[TEXT_MAX + 64];
@@ -139,19 +139,19 @@ read_rsa(const json_t *object, struct sa_jwk *jwk)
 
 /* No member of a private or a symmetric key: whoever sent one has given it away. */
 static bool
-is_public(const json_t *object)
+is_public(const struct sa_json *object)
 {
     static const char *const PRIVATE[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
 
     for (size_t i = 0; i < SA_COUNT(PRIVATE); i++)
-        if (json_object_get(object, PRIVATE[i]) != NULL)
+        if (sa_json_member(object, PRIVATE[i]) != NULL)
             return false;
     return true;
 }
 
 /* What it says that it is for; nothing said is fine. */
 static bool
-is_for_signatures(const json_t *object, const struct sa_jwk *jwk)
+is_for_signatures(const struct sa_json *object, const struct sa_jwk *jwk)
 {
     char alg[16], use[16];
 
@@ -161,12 +161,12 @@ is_for_signatures(const json_t *object, const struct sa_jwk *jwk)
 }
 
 bool
-sa_jwk_read(const json_t *object, struct sa_jwk *ret_jwk)
+sa_jwk_read(const struct sa_json *object, struct sa_jwk *ret_jwk)
 {
     struct sa_jwk jwk = {.key = NULL};
     char kty[8];
 
-    bool good = json_is_object(object) && is_public(object) &&
+    bool good = object != NULL && is_public(object) &&
                 sa_jose_string(object, "kid", jwk.kid, sizeof(jwk.kid)) &&
                 sa_jose_string(object, "kty", kty, sizeof(kty));
     if (good && strcmp(kty, "EC") == 0)

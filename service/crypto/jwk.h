@@ -2,9 +2,9 @@
 #ifndef SA_JWK_H
 #define SA_JWK_H
 
-#include <jansson.h>
 #include <openssl/evp.h>
 
+#include "proto/json.h"
 #include "service/crypto/jwt.h"
 
 #define SA_JWK_KID_MAX 128u
@@ -18,9 +18,11 @@ struct sa_jwk {
 
 /*
  * Read one. Refused: other kinds of keys and sizes, a point that is not on the curve, members that are not
- * canonical base64url, private members, an `alg` or `use` for something else. ret_jwk  the caller clears it.
+ * canonical base64url, private members, an `alg` or `use` for something else.
+ *   object   NULL is none.
+ *   ret_jwk  the caller clears it.
  */
-bool sa_jwk_read(const json_t *object, struct sa_jwk *ret_jwk);
+bool sa_jwk_read(const struct sa_json *object, struct sa_jwk *ret_jwk);
 void sa_jwk_clear(struct sa_jwk *jwk);
 
 #endif

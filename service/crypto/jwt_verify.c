@@ -2,35 +2,8 @@
 
 #include <stdio.h>
 
-#include "proto/compact.h"
+#include "service/crypto/jose.h"
 #include "service/crypto/signing_key.h"
-
-#define NODES_MAX 640u /* values in the claims, each group one */
-
-/* A string that fits and is not empty; an absent one is "". */
-static bool
-text_of(const struct sa_json *object, const char *name, char *ret_text, size_t size)
-{
-    const struct sa_json *value = sa_json_member(object, name);
-
-    ret_text[0] = '\0';
-    if (value == NULL)
-        return true;
-    if (value->kind != SA_JSON_STRING || value->text.len == 0 || value->text.len >= size)
-        return false;
-    memcpy(ret_text, value->text.data, value->text.len + 1);
-    return true;
-}
-
-/* A whole number over 0; an absent one is 0. */
-static bool
-number_of(const struct sa_json *object, const char *name, int64_t *ret_number)
-{
-    const struct sa_json *value = sa_json_member(object, name);
-
-    *ret_number = 0;
-    return value == NULL || (sa_json_integer(value, ret_number) && *ret_number > 0);
-}
 
 static bool
 audiences_of(const struct sa_json *object, struct sa_claims *ret_claims)
@@ -80,8 +53,8 @@ binding_of(const struct sa_json *object, struct sa_binding *ret_binding)
     if (cnf == NULL)
         return true;
     if (cnf->kind != SA_JSON_OBJECT ||
-        !text_of(cnf, "x5t#S256", ret_binding->x5t, sizeof(ret_binding->x5t)) ||
-        !text_of(cnf, "jkt", ret_binding->jkt, sizeof(ret_binding->jkt)))
+        !sa_jose_string(cnf, "x5t#S256", ret_binding->x5t, sizeof(ret_binding->x5t)) ||
+        !sa_jose_string(cnf, "jkt", ret_binding->jkt, sizeof(ret_binding->jkt)))
         return false;
     uint32_t known = (ret_binding->x5t[0] != '\0') + (ret_binding->jkt[0] != '\0');
     return known > 0 && cnf->children == known;
@@ -97,7 +70,7 @@ actors_of(const struct sa_json *object, struct sa_claims *ret_claims)
         if (ret_claims->act_count == SA_JWT_ACTORS || act->kind != SA_JSON_OBJECT)
             return false;
         char *name = ret_claims->act[ret_claims->act_count++];
-        if (!text_of(act, "sub", name, sizeof(ret_claims->act[0])) || name[0] == '\0')
+        if (!sa_jose_string(act, "sub", name, sizeof(ret_claims->act[0])) || name[0] == '\0')
             return false;
     }
     return true;
@@ -109,15 +82,17 @@ claims_of(const struct sa_json *object, struct sa_claims *ret_claims)
     struct sa_claims *c = ret_claims;
 
     memset(c, 0, sizeof(*c));
-    if (object->kind != SA_JSON_OBJECT || !text_of(object, "iss", c->iss, sizeof(c->iss)) ||
-        !text_of(object, "sub", c->sub, sizeof(c->sub)) || !audiences_of(object, c) ||
-        !number_of(object, "exp", &c->exp) || !number_of(object, "iat", &c->iat) ||
-        !text_of(object, "jti", c->jti, sizeof(c->jti)) ||
-        !text_of(object, "client_id", c->client_id, sizeof(c->client_id)) ||
-        !text_of(object, "scope", c->scope, sizeof(c->scope)) ||
-        !text_of(object, "sid", c->sid, sizeof(c->sid)) || !number_of(object, "auth_time", &c->auth_time) ||
-        !words_of(object, "amr", c->amr, sizeof(c->amr)) || !text_of(object, "acr", c->acr, sizeof(c->acr)) ||
-        !text_of(object, "username", c->username, sizeof(c->username)) ||
+    if (object->kind != SA_JSON_OBJECT || !sa_jose_string(object, "iss", c->iss, sizeof(c->iss)) ||
+        !sa_jose_string(object, "sub", c->sub, sizeof(c->sub)) || !audiences_of(object, c) ||
+        !sa_jose_number(object, "exp", &c->exp) || !sa_jose_number(object, "iat", &c->iat) ||
+        !sa_jose_string(object, "jti", c->jti, sizeof(c->jti)) ||
+        !sa_jose_string(object, "client_id", c->client_id, sizeof(c->client_id)) ||
+        !sa_jose_string(object, "scope", c->scope, sizeof(c->scope)) ||
+        !sa_jose_string(object, "sid", c->sid, sizeof(c->sid)) ||
+        !sa_jose_number(object, "auth_time", &c->auth_time) ||
+        !words_of(object, "amr", c->amr, sizeof(c->amr)) ||
+        !sa_jose_string(object, "acr", c->acr, sizeof(c->acr)) ||
+        !sa_jose_string(object, "username", c->username, sizeof(c->username)) ||
         !words_of(object, "groups", c->groups, sizeof(c->groups)) || !binding_of(object, &c->cnf) ||
         !actors_of(object, c))
         return false;
@@ -169,16 +144,12 @@ wrong_signature(struct sa_signing_key *const *keys, unsigned count, const struct
 static const char *
 read_claims(struct sa_bytes payload, struct sa_claims *ret_claims)
 {
-    struct sa_json nodes[NODES_MAX];
-    uint8_t text[SA_COMPACT_DECODED_MAX(SA_COMPACT_TOKEN_MAX)];
+    struct sa_jose claims;
     const char *reason;
-    size_t len;
 
-    if (sa_compact_decode(payload, text, &len) != SA_OK)
-        return "form";
-    if (sa_json_read(text, len, nodes, NODES_MAX, &reason) != SA_OK)
+    if (sa_jose_read(payload, SA_JOSE_NODES_MAX, &claims, &reason) != SA_OK)
         return reason;
-    return claims_of(nodes, ret_claims) ? NULL : "claim";
+    return claims_of(claims.nodes, ret_claims) ? NULL : "claim";
 }
 
 enum sa_status

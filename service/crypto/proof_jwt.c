@@ -5,6 +5,7 @@
 #include "service/crypto/signing_key.h"
 
 #define SIGNATURE_MAX 512u /* RSA of 4,096 bits */
+#define KEYS_NODES    64u  /* values in a set of keys, and in the header of a DPoP proof */
 
 #ifdef SA_PLANTED_FAULT
 #define SIGNATURES_COUNT false /* taken out by tests/fuzz only, to see that it is missed */
@@ -14,6 +15,13 @@
 
 /* ---- a set of keys ---- */
 
+static void
+clear_set(struct sa_jwk *jwks, unsigned count)
+{
+    while (count > 0)
+        sa_jwk_clear(&jwks[--count]);
+}
+
 /*
  * All of a set's keys, or none.
  *   ret_count  the caller clears so many.
@@ -21,29 +29,29 @@
 static bool
 read_set(struct sa_bytes text, struct sa_jwk ret_jwks[SA_JWKS_KEYS_MAX], unsigned *ret_count)
 {
-    json_t *set = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *keys = json_object_get(set, "keys");
-    size_t count = json_array_size(keys);
+    struct sa_json set[KEYS_NODES];
+    uint8_t copy[SA_JWKS_MAX];
+    const char *reason;
     unsigned done = 0;
 
-    if (count <= SA_JWKS_KEYS_MAX)
-        while (done < count && sa_jwk_read(json_array_get(keys, done), &ret_jwks[done]))
-            done++;
-    json_decref(set);
-    if (count > 0 && done == count) {
-        *ret_count = done;
-        return true;
+    if (text.len == 0 || text.len > sizeof(copy))
+        return false;
+    memcpy(copy, text.data, text.len);
+    if (sa_json_read(copy, text.len, set, KEYS_NODES, &reason) != SA_OK)
+        return false;
+    const struct sa_json *keys = sa_json_member(set, "keys");
+    if (keys == NULL || keys->kind != SA_JSON_ARRAY || keys->children == 0 ||
+        keys->children > SA_JWKS_KEYS_MAX)
+        return false;
+    const struct sa_json *jwk = sa_json_first(keys);
+    for (; done < keys->children && sa_jwk_read(jwk, &ret_jwks[done]); jwk = sa_json_next(jwk))
+        done++;
+    if (done < keys->children) {
+        clear_set(ret_jwks, done);
+        return false;
     }
-    while (done > 0)
-        sa_jwk_clear(&ret_jwks[--done]);
-    return false;
-}
-
-static void
-clear_set(struct sa_jwk *jwks, unsigned count)
-{
-    while (count > 0)
-        sa_jwk_clear(&jwks[--count]);
+    *ret_count = done;
+    return true;
 }
 
 bool
@@ -52,7 +60,7 @@ sa_jwks_is_good(struct sa_bytes text)
     struct sa_jwk jwks[SA_JWKS_KEYS_MAX];
     unsigned count = 0;
 
-    if (text.len == 0 || !read_set(text, jwks, &count))
+    if (!read_set(text, jwks, &count))
         return false;
     bool differ = count < 2 || (strcmp(jwks[0].kid, jwks[1].kid) != 0 || jwks[0].kid[0] == '\0');
     clear_set(jwks, count);
@@ -62,7 +70,7 @@ sa_jwks_is_good(struct sa_bytes text)
 /* ---- the signature ---- */
 
 static bool
-signature_is_good(const struct sa_jose *parts, const struct sa_jwk *jwk)
+signature_is_good(const struct sa_compact *parts, const struct sa_jwk *jwk)
 {
     uint8_t signature[SIGNATURE_MAX];
     uint8_t digest[SA_SHA256_LEN];
@@ -76,41 +84,27 @@ signature_is_good(const struct sa_jose *parts, const struct sa_jwk *jwk)
 
 /* ---- assertions ---- */
 
-/* What a header that may have these members and no others says. */
-static bool
-header_of(const json_t *header, char ret_alg[16], char ret_kid[SA_JWK_KID_MAX + 1])
-{
-    char typ[32];
-    size_t members = 1;
-
-    if (!sa_jose_string(header, "alg", ret_alg, 16) || ret_alg[0] == '\0' ||
-        !sa_jose_string(header, "kid", ret_kid, SA_JWK_KID_MAX + 1) ||
-        !sa_jose_string(header, "typ", typ, sizeof(typ)) || (typ[0] != '\0' && strcmp(typ, "JWT") != 0))
-        return false;
-    members += ret_kid[0] != '\0';
-    members += typ[0] != '\0';
-    return json_object_size(header) == members;
-}
-
 /* One of the keys that the header may mean: the one that it names, else each of its algorithm. */
 static bool
-one_verifies(const struct sa_jose *parts, const json_t *header, const struct sa_jwk *jwks, unsigned count)
+one_verifies(const struct sa_compact *parts, const struct sa_jwk *jwks, unsigned count)
 {
-    char alg[16], kid[SA_JWK_KID_MAX + 1];
+    struct sa_compact_header header;
+    const char *reason;
 
-    if (!header_of(header, alg, kid))
+    if (sa_compact_read_header(parts->header, &header, &reason) != SA_OK ||
+        (header.typ != NULL && strcmp(header.typ, "JWT") != 0))
         return false;
     for (unsigned i = 0; i < count; i++) {
-        if (kid[0] != '\0' && jwks[i].kid[0] != '\0' && strcmp(kid, jwks[i].kid) != 0)
+        if (header.kid != NULL && jwks[i].kid[0] != '\0' && strcmp(header.kid, jwks[i].kid) != 0)
             continue;
-        if (strcmp(alg, sa_key_alg_name(jwks[i].alg)) == 0 && signature_is_good(parts, &jwks[i]))
+        if (strcmp(header.alg, sa_key_alg_name(jwks[i].alg)) == 0 && signature_is_good(parts, &jwks[i]))
             return true;
     }
     return false;
 }
 
 static bool
-assertion_of(const json_t *claims, struct sa_assertion *ret_assertion)
+assertion_of(const struct sa_json *claims, struct sa_assertion *ret_assertion)
 {
     struct sa_assertion *a = ret_assertion;
 
@@ -127,21 +121,17 @@ sa_assertion_verify(struct sa_bytes jwks_text, struct sa_bytes text, struct sa_a
 {
     struct sa_jwk jwks[SA_JWKS_KEYS_MAX];
     struct sa_assertion assertion;
-    struct sa_jose parts;
+    struct sa_compact parts;
+    struct sa_jose claims;
+    const char *reason;
     unsigned count = 0;
 
-    if (!sa_jose_split(text, &parts) || jwks_text.len == 0 || !read_set(jwks_text, jwks, &count))
+    if (!sa_compact_split(text, &parts) || !read_set(jwks_text, jwks, &count))
         return SA_INVALID_CLIENT;
-    json_t *header = sa_jose_object(parts.header);
-    bool good = header != NULL && one_verifies(&parts, header, jwks, count);
-    json_decref(header);
+    bool good = one_verifies(&parts, jwks, count);
     clear_set(jwks, count);
-    if (!good)
-        return SA_INVALID_CLIENT;
-    json_t *claims = sa_jose_object(parts.claims);
-    good = claims != NULL && assertion_of(claims, &assertion);
-    json_decref(claims);
-    if (!good)
+    if (!good || sa_jose_read(parts.payload, SA_JOSE_NODES_MAX, &claims, &reason) != SA_OK ||
+        !assertion_of(claims.nodes, &assertion))
         return SA_INVALID_CLIENT;
     *ret_assertion = assertion;
     return SA_OK;
@@ -150,13 +140,13 @@ sa_assertion_verify(struct sa_bytes jwks_text, struct sa_bytes text, struct sa_a
 /* ---- DPoP (RFC 9449 section 4.3) ---- */
 
 static bool
-dpop_key_of(const json_t *header, struct sa_jwk *ret_jwk)
+dpop_key_of(const struct sa_json *header, struct sa_jwk *ret_jwk)
 {
     char alg[16], typ[16];
 
-    if (json_object_size(header) != 3 || !sa_jose_string(header, "alg", alg, sizeof(alg)) ||
+    if (header->children != 3 || !sa_jose_string(header, "alg", alg, sizeof(alg)) ||
         !sa_jose_string(header, "typ", typ, sizeof(typ)) || strcmp(typ, "dpop+jwt") != 0 ||
-        !sa_jwk_read(json_object_get(header, "jwk"), ret_jwk))
+        !sa_jwk_read(sa_json_member(header, "jwk"), ret_jwk))
         return false;
     if (strcmp(alg, sa_key_alg_name(ret_jwk->alg)) == 0)
         return true;
@@ -165,7 +155,7 @@ dpop_key_of(const json_t *header, struct sa_jwk *ret_jwk)
 }
 
 static bool
-dpop_of(const json_t *claims, struct sa_dpop *ret_dpop)
+dpop_of(const struct sa_json *claims, struct sa_dpop *ret_dpop)
 {
     struct sa_dpop *d = ret_dpop;
 
@@ -180,24 +170,18 @@ sa_dpop_verify(struct sa_bytes text, struct sa_dpop *ret_dpop)
 {
     struct sa_dpop dpop;
     struct sa_jwk jwk;
-    struct sa_jose parts;
+    struct sa_compact parts;
+    struct sa_jose part; /* the header, then the claims */
+    const char *reason;
 
-    if (!sa_jose_split(text, &parts))
-        return SA_INVALID_DPOP_PROOF;
-    json_t *header = sa_jose_object(parts.header);
-    bool has_key = header != NULL && dpop_key_of(header, &jwk);
-    json_decref(header);
-    if (!has_key)
+    if (!sa_compact_split(text, &parts) || sa_jose_read(parts.header, KEYS_NODES, &part, &reason) != SA_OK ||
+        !dpop_key_of(part.nodes, &jwk))
         return SA_INVALID_DPOP_PROOF;
     bool good = signature_is_good(&parts, &jwk);
     memcpy(dpop.jkt, jwk.thumbprint, sizeof(dpop.jkt));
     sa_jwk_clear(&jwk);
-    if (!good)
-        return SA_INVALID_DPOP_PROOF;
-    json_t *claims = sa_jose_object(parts.claims);
-    good = claims != NULL && dpop_of(claims, &dpop);
-    json_decref(claims);
-    if (!good)
+    if (!good || sa_jose_read(parts.payload, SA_JOSE_NODES_MAX, &part, &reason) != SA_OK ||
+        !dpop_of(part.nodes, &dpop))
         return SA_INVALID_DPOP_PROOF;
     *ret_dpop = dpop;
     return SA_OK;

@@ -10,11 +10,14 @@
 #include "service/crypto/jwt.h"
 
 #define SA_PROOF_JTI_MAX 128u
+#define SA_JWKS_MAX      4096u /* bytes of a set's text */
 #define SA_JWKS_KEYS_MAX 2u
 #define SA_PROOF_HTU_MAX 512u
 
-/* Whether this is a JWK Set of one or two public keys that sa_assertion_verify can use, told apart by `kid`
- * or kind. */
+/*
+ * Whether this is a JWK Set (RFC 7517 section 5) of one or two public keys that sa_assertion_verify can use,
+ * no two of one `kid`; at most SA_JWKS_MAX bytes, and 64 values in all.
+ */
 bool sa_jwks_is_good(struct sa_bytes jwks);
 
 struct sa_assertion {

@@ -69,7 +69,7 @@ read_jwks(struct sa_call *call, const Secauth__V1__Client *from, struct sa_clien
     if (client->kind != SA_CLIENT_CONFIDENTIAL || from->n_certificates > 0)
         return sa_call_refuse(call, "client.jwks",
                               "for confidential clients only, and not beside certificates");
-    if (jwks.len > SA_CLIENT_JWKS_MAX)
+    if (jwks.len > SA_JWKS_MAX)
         return sa_call_refuse(call, "client.jwks", "at most 4,096 bytes");
     if (!sa_jwks_is_good(jwks))
         return sa_call_refuse(call, "client.jwks",

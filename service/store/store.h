@@ -277,7 +277,6 @@ enum sa_client_grant {
 
 #define SA_CLIENT_SECRETS      2u /* that live at once, for overlap */
 #define SA_CLIENT_CERTIFICATES 2u
-#define SA_CLIENT_JWKS_MAX     4096u
 #define SA_CLIENT_EXCHANGES    16u
 #define SA_UNIT_MAX            255u
 

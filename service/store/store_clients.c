@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "service/crypto/proof_jwt.h"
 #include "service/store/inside.h"
 
 struct sa_client *
@@ -119,7 +120,7 @@ static enum sa_status
 read_jwks(struct sa_sql *sql, struct sa_client *client)
 {
     static const char JWKS[] = "SELECT jwks FROM clients WHERE number = ? AND jwks IS NOT NULL";
-    char text[SA_CLIENT_JWKS_MAX + 1];
+    char text[SA_JWKS_MAX + 1];
 
     SA_QUERY(query, sql, JWKS);
     sa_put_int(&query, client->row);
