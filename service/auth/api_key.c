@@ -111,6 +111,30 @@ intersect(char scopes[SA_SCOPE_LIST_MAX + 1], const char *others)
     memcpy(scopes, both, sizeof(both));
 }
 
+/* Of what a client is: only that from which it may still exchange. */
+static bool
+exchanges_from(const struct sa_client *client, const char *audience)
+{
+    for (unsigned i = 0; i < client->exchange_count; i++)
+        if (strcmp(client->exchanges[i].from, audience) == 0)
+            return true;
+    return false;
+}
+
+static void
+narrow_owned(struct sa_client *client)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < client->owned_count; i++)
+        if (exchanges_from(client, client->owned[i])) {
+            if (kept != i)
+                memcpy(client->owned[kept], client->owned[i], sizeof(client->owned[i]));
+            kept++;
+        }
+    client->owned_count = kept;
+}
+
 void
 sa_api_key_narrow(const struct sa_api_key *key, struct sa_client *client)
 {
@@ -133,6 +157,7 @@ sa_api_key_narrow(const struct sa_api_key *key, struct sa_client *client)
         intersect(client->exchanges[kept++].scopes, audience->scopes);
     }
     client->exchange_count = kept;
+    narrow_owned(client);
 }
 
 /* ---- the proof ---- */

@@ -18,7 +18,10 @@ void sa_api_key_make(const struct sa_keyring *keyring, const char *id, char ret_
 /* The id of what has a key's form and checksum. Returns SA_OK or SA_INVALID_CLIENT. */
 SA_MUST_CHECK enum sa_status sa_api_key_parse(struct sa_bytes text, char ret_id[SA_ID_LEN + 1]);
 
-/* Leave of a client what a key may ask for as well: audiences, scopes, exchanges. */
+/*
+ * Leave of a client what a key may ask for as well: audiences, scopes, exchanges; and of the audiences that
+ * it is, whose tokens it would see, those alone that it exchanges from.
+ */
 void sa_api_key_narrow(const struct sa_api_key *key, struct sa_client *client);
 
 /*

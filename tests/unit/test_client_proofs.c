@@ -186,6 +186,12 @@ a_key_leaves_of_its_client_what_both_may(void **state)
     strcpy(client->exchanges[0].to, "b");
     strcpy(client->exchanges[1].to, "a");
     strcpy(client->exchanges[1].scopes, "y q");
+    client->owned_count = 3;
+    strcpy(client->owned[0], "mine");
+    strcpy(client->owned[1], "front");
+    strcpy(client->owned[2], "from");
+    strcpy(client->exchanges[0].from, "front");
+    strcpy(client->exchanges[1].from, "from");
     strcpy(key.audiences[0].audience, "a");
     strcpy(key.audiences[0].scopes, "z y more");
     strcpy(key.audiences[1].audience, "gone");
@@ -196,6 +202,8 @@ a_key_leaves_of_its_client_what_both_may(void **state)
     assert_int_equal(client->exchange_count, 1);
     assert_string_equal(client->exchanges[0].to, "a");
     assert_string_equal(client->exchanges[0].scopes, "y");
+    assert_int_equal(client->owned_count, 1);
+    assert_string_equal(client->owned[0], "from");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
