@@ -234,9 +234,6 @@ static const struct {
     {"DELETE FROM not_before WHERE (kind, key) IN (SELECT kind, key FROM not_before WHERE until_ms < ?1 "
      "LIMIT ?2)",
      1},
-    {"DELETE FROM revocations WHERE sequence IN (SELECT sequence FROM revocations WHERE until_ms < ?1 LIMIT "
-     "?2)",
-     1},
     {"DELETE FROM pairs WHERE key IN (SELECT key FROM pairs WHERE expires_ms < ?1 LIMIT ?2)", 1},
     {"DELETE FROM guards WHERE name IN (SELECT name FROM guards WHERE expires_ms < ?1 LIMIT ?2)", 1},
 };
