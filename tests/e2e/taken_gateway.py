@@ -264,7 +264,8 @@ def facts_it_may_not_state():
 
     over = "the connection is ended"
     for what, body in (("a uid", address + b"\x0a\x02\x08\x07"), ("a pid", address + b"\x10\x07"), ("no address", b""),
-                       ("a name for an address", b"\x1a\x07example"), ("a fingerprint of 31 bytes", address + certificate + b"\x1f" + bytes(31)),
+                       ("a name for an address", b"\x1a\x07example"),
+                       ("a fingerprint of 31 bytes", address + certificate + b"\x1f" + bytes(31)),
                        ("a fingerprint without an address", certificate + b"\x20" + bytes(32)), ("rubbish", b"\xff\xff")):
         with Taken("tls") as tls:
             attempt(f"the network gateway states {what}", tls.raw(peer(body)), over, *(("OK",) if what in ("a uid", "a pid") else ()))
@@ -276,7 +277,8 @@ def facts_it_may_not_state():
         attempt("and asks as that uid for a token", tls.ask("Token/IssueAttestedToken", session_id=22 * "a", tokens=TOKENS),
                 "PERMISSION_DENIED")
     alice = Caller(ALICE)
-    for what, body, descriptor in (("alice's uid, and no descriptor", b"\x0a\x03\x08\xd1\x0f", None), ("nothing, and no descriptor", b"", None),
+    for what, body, descriptor in (("alice's uid, and no descriptor", b"\x0a\x03\x08\xd1\x0f", None),
+                                   ("nothing, and no descriptor", b"", None),
                                    ("alice's uid beside a descriptor", b"\x0a\x03\x08\xd1\x0f", alice.end.fileno()),
                                    ("an address beside a descriptor", address, alice.end.fileno())):
         with Taken("local") as local:
@@ -391,17 +393,23 @@ def still_good():
 def what_it_got_is_over():
     with Taken("tls") as tls, Daemon() as root:
         tls.claim()
-        attempt("alice's refresh token", tls.ask("Token/RefreshToken", client={"client_id": "P1"}, refresh_token=load()["refresh"].encode()),
-                "INVALID_GRANT")
+        answer = tls.ask("Token/RefreshToken", client={"client_id": "P1"}, refresh_token=load()["refresh"].encode())
+        attempt("alice's refresh token", answer, "INVALID_GRANT")
         for name in "access", "c1", "m1_token":
             attempt(f"the token `{name}`, introspected", f"active={active(root, name)}", "active=False")
         attempt("its session",
                 root.call("Session/GetSession", session_id=load()["session"])[0], "NOT_FOUND")
-        kind = root.send("Key/WatchRevocations")
-        status, message = root.next(kind)
-        told = str(message)
-        print("  followers are told:", told.replace("\n", " ")[:300])
-        assert status is None and str(load()["numbers"]["tls"]) in told
+        kind, told = root.send("Key/WatchRevocations"), []
+        message = None
+        while message is None or not message.caught_up:
+            status, message = root.next(kind)
+            assert status is None
+            told += message.revocations
+        rules = [revoked.rule for revoked in told if revoked.rule.instance == load()["numbers"]["tls"]]
+        sessions = {revoked.sid for revoked in told if revoked.sid}
+        print(f"  followers are told of {len(sessions)} sessions and of a rule for what came through number {rules[0].instance}")
+        assert len(rules) == 1 and rules[0].since_ms <= 1577836800000 and rules[0].not_before_ms > time.time() * 1000 - 60000
+        assert load()["session"] in sessions and load()["other_session"] not in sessions
 
 
 def others_go_on():
