@@ -101,6 +101,19 @@ take(struct sa_ctl *ctl, const struct sa_ctl_option *options, size_t count, unsi
     return result == SA_CTL_OK ? ask(asked) : result;
 }
 
+/* The same for what a client asks for itself. */
+static enum sa_ctl_exit
+take_grant(struct sa_ctl *ctl, unsigned needs, struct asked *asked)
+{
+    const struct sa_ctl_option options[] = {{"--client", .text = &asked->client_id},
+                                            {"--secret-file", .text = &asked->secret_file},
+                                            {"--audience", .list = &asked->audiences},
+                                            {"--scope", .text = &asked->scope},
+                                            {"--claims", .flag = &asked->claims}};
+
+    return take(ctl, options, SA_COUNT(options), needs, asked);
+}
+
 /* The token alone, so that it can be passed on; its claims with --claims; all of the grant as JSON. */
 static enum sa_ctl_exit
 print_grant(const struct sa_ctl *ctl, const json_t *reply, bool claims, bool whole)
@@ -191,15 +204,9 @@ sa_ctl_token_issue(struct sa_ctl *ctl)
 {
     Secauth__V1__IssueTokenRequest request = SECAUTH__V1__ISSUE_TOKEN_REQUEST__INIT;
     ASKED(asked);
-    const struct sa_ctl_option options[] = {{"--client", .text = &asked.client_id},
-                                            {"--secret-file", .text = &asked.secret_file},
-                                            {"--audience", .list = &asked.audiences},
-                                            {"--scope", .text = &asked.scope},
-                                            {"--claims", .flag = &asked.claims}};
     json_auto_t *reply = NULL;
 
-    enum sa_ctl_exit result =
-        take(ctl, options, SA_COUNT(options), NEEDS_CLIENT | NEEDS_SECRET | NEEDS_AUDIENCE, &asked);
+    enum sa_ctl_exit result = take_grant(ctl, NEEDS_CLIENT | NEEDS_SECRET | NEEDS_AUDIENCE, &asked);
     if (result != SA_CTL_OK)
         return result;
     request.client = &asked.client;
@@ -213,15 +220,10 @@ sa_ctl_token_refresh(struct sa_ctl *ctl)
 {
     Secauth__V1__RefreshTokenRequest request = SECAUTH__V1__REFRESH_TOKEN_REQUEST__INIT;
     ASKED(asked);
-    const struct sa_ctl_option options[] = {{"--client", .text = &asked.client_id},
-                                            {"--secret-file", .text = &asked.secret_file},
-                                            {"--audience", .list = &asked.audiences},
-                                            {"--scope", .text = &asked.scope},
-                                            {"--claims", .flag = &asked.claims}};
     json_auto_t *reply = NULL;
     SA_CTL_SECRET(token);
 
-    enum sa_ctl_exit result = take(ctl, options, SA_COUNT(options), NEEDS_CLIENT, &asked);
+    enum sa_ctl_exit result = take_grant(ctl, NEEDS_CLIENT, &asked);
     if (result == SA_CTL_OK)
         result = sa_ctl_ask_secret("Refresh token: ", false, &token);
     if (result != SA_CTL_OK)
@@ -239,16 +241,10 @@ sa_ctl_token_exchange(struct sa_ctl *ctl)
 {
     Secauth__V1__ExchangeTokenRequest request = SECAUTH__V1__EXCHANGE_TOKEN_REQUEST__INIT;
     ASKED(asked);
-    const struct sa_ctl_option options[] = {{"--client", .text = &asked.client_id},
-                                            {"--secret-file", .text = &asked.secret_file},
-                                            {"--audience", .list = &asked.audiences},
-                                            {"--scope", .text = &asked.scope},
-                                            {"--claims", .flag = &asked.claims}};
     json_auto_t *reply = NULL;
     SA_CTL_SECRET(token);
 
-    enum sa_ctl_exit result =
-        take(ctl, options, SA_COUNT(options), NEEDS_CLIENT | NEEDS_SECRET | NEEDS_AUDIENCE, &asked);
+    enum sa_ctl_exit result = take_grant(ctl, NEEDS_CLIENT | NEEDS_SECRET | NEEDS_AUDIENCE, &asked);
     if (result == SA_CTL_OK)
         result = sa_ctl_ask_secret("Token: ", false, &token);
     if (result != SA_CTL_OK)
