@@ -15,7 +15,7 @@ struct sa_doors {
     struct sa_door_options door[SA_DOORS_MAX];
 };
 
-/* Who may open the gateways' sockets. Two groups: a local gateway passes its callers, a network gateway states them.
+/* Who may open the gateways' sockets. A local gateway passes its callers on, a network gateway states them.
  */
 struct sa_gateway_gids {
     gid_t local;
