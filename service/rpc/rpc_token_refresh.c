@@ -11,6 +11,7 @@
 struct refreshing {
     struct sa_refresh_token presented;
     struct sa_client *client; /* for the first step only */
+    bool is_unproven;         /* the client is a public one */
     struct sa_scope_request wanted;
     struct sa_binding binding;      /* what has been proven now */
     struct sa_session session;      /* as it was when the token was presented */
@@ -98,6 +99,15 @@ raise_alarm(struct sa_call *call, const struct refreshing *refreshing)
     }
 }
 
+/* Each has its record, so whoever is not proven has a rate of them. A duplicate that was slow is no fault. */
+static enum sa_status
+count_denial(struct sa_call *call, const struct refreshing *refreshing, enum sa_status status)
+{
+    if (status == SA_INVALID_GRANT && refreshing->refreshed.result != SA_REFRESH_STALE)
+        call->counts_against_source = refreshing->is_unproven;
+    return status;
+}
+
 static enum sa_status
 refreshed(struct sa_call *call)
 {
@@ -107,9 +117,9 @@ refreshed(struct sa_call *call)
     if (call->committed == SA_INVALID_GRANT)
         raise_alarm(call, refreshing);
     if (call->committed != SA_OK)
-        return call->committed;
+        return count_denial(call, refreshing, call->committed);
     if (refreshing->grant == NULL)
-        return SA_INVALID_GRANT;
+        return count_denial(call, refreshing, SA_INVALID_GRANT);
     reply->grant = refreshing->grant;
     return put_refresh(call, refreshing);
 }
@@ -134,7 +144,7 @@ present(struct sa_call *call, struct refreshing *refreshing, const char *client_
                      ? SA_INVALID_GRANT
                      : prepare_refresh(call, refreshing, &record);
         if (status != SA_OK)
-            return rpc_grant_refuse(call, &record, status);
+            return count_denial(call, refreshing, rpc_grant_refuse(call, &record, status));
     }
     return sa_call_commit(
         call, sa_store_refresh_work(call->arena, &refreshing->row, &record, &refreshing->refreshed),
@@ -184,6 +194,7 @@ rpc_token_refresh(struct sa_call *call, const Secauth__V1__RefreshTokenRequest *
     if (status != SA_OK)
         return status;
     refreshing->client = client;
+    refreshing->is_unproven = client->kind == SA_CLIENT_PUBLIC;
     fill_row(call, refreshing);
     status = present(call, refreshing, request->client->client_id);
     refreshing->client = NULL;

@@ -97,6 +97,26 @@ a_forged_token_counts_against_its_source_and_rubbish_does_not(void **state)
 }
 
 static void
+a_public_clients_denial_counts_against_its_source_and_a_slow_duplicate_does_not(void **state)
+{
+    struct scene *scene = *state;
+    struct rig_grant second;
+    struct rig_grant third;
+    struct rig_grant grant;
+
+    assert_int_equal(rig_refresh(scene->rig, &scene->other, scene->first.refresh, &grant), SA_INVALID_GRANT);
+    assert_true(scene->rig->call.counts_against_source);
+    assert_int_equal(rig_refresh(scene->rig, &scene->svc, scene->first.refresh, &grant), SA_INVALID_GRANT);
+    assert_false(scene->rig->call.counts_against_source);
+    assert_int_equal(rig_refresh(scene->rig, &scene->app, scene->first.refresh, &second), SA_OK);
+    assert_false(scene->rig->call.counts_against_source);
+    assert_int_equal(rig_refresh(scene->rig, &scene->app, second.refresh, &third), SA_OK);
+    assert_int_equal(rig_refresh(scene->rig, &scene->app, scene->first.refresh, &grant), SA_INVALID_GRANT);
+    assert_false(scene->rig->call.counts_against_source);
+    assert_int_equal(rig_refresh(scene->rig, &scene->app, third.refresh, &grant), SA_OK);
+}
+
+static void
 another_clients_token_is_refused_and_stays_good(void **state)
 {
     struct scene *scene = *state;
@@ -371,6 +391,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_token_with_any_byte_changed_is_refused_before_any_record),
         TEST(a_forged_token_counts_against_its_source_and_rubbish_does_not),
+        TEST(a_public_clients_denial_counts_against_its_source_and_a_slow_duplicate_does_not),
         TEST(another_clients_token_is_refused_and_stays_good),
         TEST(a_client_that_does_not_authenticate_learns_nothing_and_is_counted),
         TEST(an_old_generation_revokes_its_session_and_no_other),
