@@ -196,9 +196,9 @@ def enrolled():
         must(root.call("Mfa/ConfirmTotp", user="tina", code=code))
 
 
-def ask_and_answer(worker, rounds, times, answers):
+def ask_and_answer(caller, worker, rounds, times, answers):
     """Both steps, one after the other: a question, and what a wrong code gets."""
-    with DOORS[worker % 2].open(worker) as caller:
+    with caller:
         for _ in range(rounds):
             for kind in random.sample(list(ASKED), len(ASKED)):
                 said = request(ASKED[kind], worker)
@@ -218,8 +218,9 @@ def ask_and_answer(worker, rounds, times, answers):
 def always(samples, expected):
     answers = {"asks": set(), "denies": set()}
     times = {step: {kind: [] for kind in ASKED} for step in answers}
-    threads = [threading.Thread(target=ask_and_answer, args=(worker, int(samples) // IN_FLIGHT, times, answers))
-               for worker in range(IN_FLIGHT)]
+    callers = [DOORS[worker % 2].open(worker) for worker in range(IN_FLIGHT)]  # as other uids, so before any thread
+    threads = [threading.Thread(target=ask_and_answer, args=(caller, worker, int(samples) // IN_FLIGHT, times, answers))
+               for worker, caller in enumerate(callers)]
     for thread in threads:
         thread.start()
     for thread in threads:
