@@ -1,6 +1,10 @@
 /*
  * The master key and what is derived from it. Every use has a key of its own (crypto_kdf), so that none can
  * be played against another.
+ *
+ * Another master key may take its place. What is sealed begins with the epoch of its master key, and while a
+ * rotation is under way both are known. Keyed hashes cannot be made anew, so the keys of those are kept:
+ * those of the first master key, sealed in the store under the present one.
  */
 #ifndef SA_KEYRING_H
 #define SA_KEYRING_H
@@ -11,6 +15,7 @@
 #define SA_MAC_LEN       32u
 #define SA_SEAL_OVERHEAD 41u /* epoch 1, nonce 24, tag 16 */
 
+/* The numbers are those of the store's: new ones come at the end. */
 enum sa_key_use {
     SA_KEY_SEAL,           /* sealed columns */
     SA_KEY_REFRESH_TAG,    /* tag of refresh tokens */
@@ -38,7 +43,8 @@ void sa_crypto_start(void);
  *   path         a regular file of 32 bytes that nobody but `owner` may read, in a directory that nobody but
  *                `owner` and root may write; made, with mode 0600, where it does not exist.
  *   may_create   false: a missing file is an error, because there is a store that needs it.
- *   ret_keyring  written only on SA_OK; the caller owns it.
+ *   ret_keyring  written only on SA_OK; the caller owns it. Where `PATH.next` is there it has that as well,
+ *                until sa_keyring_settle.
  *   ret_why      on any other status, the reason in plain words for the log; a constant.
  *
  * Returns SA_OK, SA_NO_MEMORY, SA_STORAGE (cannot be read or made), SA_PERMISSION_DENIED (readable or
@@ -81,10 +87,58 @@ void sa_keyring_seal(const struct sa_keyring *keyring, const char *table, const 
 /*
  * Open it.
  *   ret_plain  sealed.len - SA_SEAL_OVERHEAD bytes; holds a secret.
- * Returns SA_OK, or SA_INTERNAL where it was not sealed for this place under this key.
+ * Returns SA_OK, or SA_INTERNAL where it was not sealed for this place, or under a master key that is not
+ * known.
  */
 SA_MUST_CHECK enum sa_status sa_keyring_unseal(const struct sa_keyring *keyring, const char *table,
                                                const char *column, struct sa_bytes row,
                                                struct sa_bytes sealed, uint8_t *ret_plain);
+
+/* ---- rotation: by one thread at a time, while others go on with all of the above ---- */
+
+#define SA_KEPT_LEN        ((SA_KEY_USES - 1u) * SA_MAC_LEN)
+#define SA_KEPT_SEALED_LEN (SA_KEPT_LEN + SA_SEAL_OVERHEAD)
+
+/* The keys of keyed hashes, sealed under the master key of an epoch. */
+struct sa_kept {
+    uint8_t epoch;
+    size_t len; /* of `sealed` */
+    uint8_t sealed[SA_KEPT_SEALED_LEN];
+};
+
+/*
+ * Before anything else is asked of it: what the store has to say of its master keys, the one that seals last.
+ *
+ *   kept, count  none: there was no rotation yet. Two: one is under way. At most two.
+ *   ret_why      otherwise the reason, a constant.
+ *
+ * Where the file beside the master key's is the one that the store is sealed with it takes that name now: the
+ * rotation was over. Returns SA_OK, or SA_INVALID_ARGUMENT: a master key is not the store's.
+ */
+SA_MUST_CHECK enum sa_status sa_keyring_settle(struct sa_keyring *keyring, const struct sa_kept *kept,
+                                               unsigned count, const char **ret_why);
+
+/* The epoch of what is sealed now, which is the first byte of it. */
+uint8_t sa_keyring_epoch(const struct sa_keyring *keyring);
+
+/*
+ * Make the next master key, in the file beside, in the place of any that is not the present one. It opens
+ * what it has sealed, and nothing is sealed with it yet. SA_OK, SA_STORAGE, SA_NO_MEMORY.
+ */
+SA_MUST_CHECK enum sa_status sa_keyring_prepare(struct sa_keyring *keyring, uint8_t epoch);
+
+/* What is kept, sealed under the master key of an epoch. SA_NOT_FOUND: there is no such one. */
+SA_MUST_CHECK enum sa_status sa_keyring_keep(const struct sa_keyring *keyring, uint8_t epoch,
+                                             struct sa_kept *ret_kept);
+
+/* Seal with the other master key from now on, once the store knows of it. */
+void sa_keyring_switch(struct sa_keyring *keyring);
+
+/* Nothing is sealed with the other master key any more: the file of the present one takes its name. SA_OK;
+ * SA_STORAGE: the next start does it. */
+SA_MUST_CHECK enum sa_status sa_keyring_adopt(struct sa_keyring *keyring);
+
+/* Wipe the one that does not seal. */
+void sa_keyring_forget(struct sa_keyring *keyring);
 
 #endif

@@ -132,6 +132,194 @@ a_sealed_value_opens_in_its_own_place_only(void **state SA_UNUSED)
     }
 }
 
+/* ---- rotation ---- */
+
+static struct sa_keyring *
+reopen(void)
+{
+    struct sa_keyring *opened = NULL;
+    const char *why;
+
+    assert_int_equal(sa_keyring_open(path, getuid(), false, &opened, &why), SA_OK);
+    return opened;
+}
+
+/* A file, its next one, and what the store would be told of both. */
+static struct sa_keyring *
+begin_rotation(struct sa_kept kept[2])
+{
+    const char *why;
+
+    write_file(32, 0600);
+    struct sa_keyring *rotating = reopen();
+    assert_int_equal(sa_keyring_settle(rotating, NULL, 0, &why), SA_OK);
+    assert_int_equal(sa_keyring_prepare(rotating, 2), SA_OK);
+    assert_int_equal(sa_keyring_keep(rotating, 1, &kept[0]), SA_OK);
+    assert_int_equal(sa_keyring_keep(rotating, 2, &kept[1]), SA_OK);
+    return rotating;
+}
+
+static struct sa_bytes
+seal(const struct sa_keyring *with, uint8_t sealed[64])
+{
+    struct sa_bytes plain = sa_bytes_of("a secret");
+
+    sa_keyring_seal(with, "users", "hash", sa_bytes_of("row"), plain, sealed);
+    return sa_bytes(sealed, plain.len + SA_SEAL_OVERHEAD);
+}
+
+static enum sa_status
+unseal(const struct sa_keyring *with, struct sa_bytes sealed)
+{
+    uint8_t plain[64];
+
+    return sa_keyring_unseal(with, "users", "hash", sa_bytes_of("row"), sealed, plain);
+}
+
+static void
+a_key_that_is_not_the_store_s_is_refused(void **state SA_UNUSED)
+{
+    char next[80];
+    struct sa_kept kept[2];
+    const char *why = "";
+
+    SA_OWN(sa_keyring) rotating = begin_rotation(kept);
+    SA_OWN(sa_keyring) other = sa_keyring_new(sa_bytes("0123456789abcdef0123456789abcdef", 32));
+    assert_int_equal(sa_keyring_settle(other, kept, 1, &why), SA_INVALID_ARGUMENT);
+    assert_non_null(strstr(why, "another master key"));
+    assert_int_equal(sa_keyring_settle(other, kept, 2, &why), SA_INVALID_ARGUMENT);
+    assert_non_null(strstr(why, ".next"));
+
+    struct sa_kept swapped[2] = {kept[1], kept[0]};
+    SA_OWN(sa_keyring) both = reopen();
+    assert_int_equal(sa_keyring_settle(both, swapped, 2, &why), SA_INVALID_ARGUMENT);
+
+    struct sa_kept renamed = kept[0];
+    renamed.epoch = 2;
+    assert_int_equal(sa_keyring_settle(both, &renamed, 1, &why), SA_INVALID_ARGUMENT);
+    renamed.sealed[0] = 2;
+    assert_int_equal(sa_keyring_settle(both, &renamed, 1, &why), SA_INVALID_ARGUMENT);
+
+    snprintf(next, sizeof(next), "%s.next", path);
+    assert_int_equal(chmod(next, 0640), 0); /* others could read it: it is as good as absent */
+    SA_OWN(sa_keyring) half = reopen();
+    assert_int_equal(sa_keyring_settle(half, kept, 2, &why), SA_INVALID_ARGUMENT);
+    assert_int_equal(unlink(next), 0);
+}
+
+static void
+both_keys_open_until_the_old_one_is_forgotten(void **state SA_UNUSED)
+{
+    uint8_t first[64], second[64];
+    struct sa_kept kept[2];
+    char next[80];
+
+    SA_OWN(sa_keyring) rotating = begin_rotation(kept);
+    struct sa_bytes old = seal(rotating, first);
+    assert_int_equal(first[0], 1);
+    sa_keyring_switch(rotating);
+    struct sa_bytes new = seal(rotating, second);
+    assert_int_equal(second[0], 2);
+    assert_int_equal(sa_keyring_epoch(rotating), 2);
+    assert_int_equal(unseal(rotating, old), SA_OK);
+    assert_int_equal(unseal(rotating, new), SA_OK);
+    first[0] = 2; /* the epoch is a part of what is sealed */
+    assert_int_equal(unseal(rotating, old), SA_INTERNAL);
+    first[0] = 3;
+    assert_int_equal(unseal(rotating, old), SA_INTERNAL);
+    first[0] = 1;
+
+    assert_int_equal(sa_keyring_adopt(rotating), SA_OK);
+    snprintf(next, sizeof(next), "%s.next", path);
+    assert_int_equal(access(next, F_OK), -1);
+    assert_int_equal(unseal(rotating, old), SA_OK);
+    sa_keyring_forget(rotating);
+    assert_int_equal(unseal(rotating, old), SA_INTERNAL);
+    assert_int_equal(unseal(rotating, new), SA_OK);
+}
+
+static void
+a_start_goes_on_from_wherever_the_rotation_was(void **state SA_UNUSED)
+{
+    uint8_t first[64], second[64];
+    struct sa_kept kept[2];
+    const char *why = "";
+    char next[80];
+    struct stat st;
+
+    SA_OWN(sa_keyring) rotating = begin_rotation(kept);
+    struct sa_bytes old = seal(rotating, first);
+    sa_keyring_switch(rotating);
+    struct sa_bytes new = seal(rotating, second);
+    snprintf(next, sizeof(next), "%s.next", path);
+
+    SA_OWN(sa_keyring) before = reopen(); /* the file is there, and the store does not know of it */
+    assert_int_equal(sa_keyring_settle(before, NULL, 0, &why), SA_OK);
+    assert_int_equal(unseal(before, old), SA_OK);
+    assert_int_equal(unseal(before, new), SA_INTERNAL);
+
+    SA_OWN(sa_keyring) within = reopen();
+    assert_int_equal(sa_keyring_settle(within, kept, 2, &why), SA_OK);
+    assert_int_equal(unseal(within, old), SA_OK);
+    assert_int_equal(unseal(within, new), SA_OK);
+    assert_int_equal(sa_keyring_epoch(within), 2);
+    assert_int_equal(access(next, F_OK), 0);
+
+    SA_OWN(sa_keyring) after = reopen(); /* the store is done, and the file has not its name yet */
+    assert_int_equal(sa_keyring_settle(after, &kept[1], 1, &why), SA_OK);
+    assert_int_equal(unseal(after, old), SA_INTERNAL);
+    assert_int_equal(unseal(after, new), SA_OK);
+    assert_int_equal(access(next, F_OK), -1);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+
+    SA_OWN(sa_keyring) later = reopen();
+    assert_int_equal(sa_keyring_settle(later, &kept[1], 1, &why), SA_OK);
+    assert_int_equal(unseal(later, new), SA_OK);
+    SA_OWN(sa_keyring) back = reopen(); /* with a store from before */
+    assert_int_equal(sa_keyring_settle(back, kept, 1, &why), SA_INVALID_ARGUMENT);
+}
+
+static void
+the_keys_of_keyed_hashes_stay(void **state SA_UNUSED)
+{
+    uint8_t before[SA_MAC_LEN], after[SA_MAC_LEN];
+    struct sa_kept kept[2];
+    const char *why;
+
+    SA_OWN(sa_keyring) rotating = begin_rotation(kept);
+    sa_keyring_switch(rotating);
+    assert_int_equal(sa_keyring_adopt(rotating), SA_OK);
+    SA_OWN(sa_keyring) opened = reopen();
+    sa_keyring_mac(rotating, SA_KEY_CLIENT_SECRET, sa_bytes_of("secret"), before);
+    sa_keyring_mac(opened, SA_KEY_CLIENT_SECRET, sa_bytes_of("secret"), after);
+    assert_memory_not_equal(before, after, SA_MAC_LEN); /* the store has not told it yet */
+    assert_int_equal(sa_keyring_settle(opened, &kept[1], 1, &why), SA_OK);
+    for (unsigned use = SA_KEY_SEAL + 1; use < SA_KEY_USES; use++) {
+        sa_keyring_mac(keyring, (enum sa_key_use)use, sa_bytes_of("secret"), before);
+        sa_keyring_mac(opened, (enum sa_key_use)use, sa_bytes_of("secret"), after);
+        assert_memory_equal(before, after, SA_MAC_LEN);
+    }
+}
+
+static void
+a_next_key_that_cannot_be_written_changes_nothing(void **state SA_UNUSED)
+{
+    uint8_t sealed[64];
+    char next[80];
+    const char *why;
+
+    write_file(32, 0600);
+    SA_OWN(sa_keyring) opened = reopen();
+    assert_int_equal(sa_keyring_settle(opened, NULL, 0, &why), SA_OK);
+    snprintf(next, sizeof(next), "%s.next", path);
+    assert_int_equal(mkdir(next, 0700), 0); /* root could write into any directory */
+    assert_int_equal(sa_keyring_prepare(opened, 2), SA_STORAGE);
+    assert_int_equal(rmdir(next), 0);
+    assert_int_equal(sa_keyring_epoch(opened), 1);
+    assert_int_equal(unseal(keyring, seal(opened, sealed)), SA_OK);
+}
+
 static void
 every_use_has_a_key_of_its_own(void **state SA_UNUSED)
 {
@@ -219,6 +407,11 @@ main(void)
         cmocka_unit_test(a_key_of_another_length_or_a_link_is_refused),
         cmocka_unit_test(a_missing_key_is_made_only_where_there_is_no_store),
         cmocka_unit_test(a_sealed_value_opens_in_its_own_place_only),
+        cmocka_unit_test(a_key_that_is_not_the_store_s_is_refused),
+        cmocka_unit_test(both_keys_open_until_the_old_one_is_forgotten),
+        cmocka_unit_test(a_start_goes_on_from_wherever_the_rotation_was),
+        cmocka_unit_test(the_keys_of_keyed_hashes_stay),
+        cmocka_unit_test(a_next_key_that_cannot_be_written_changes_nothing),
         cmocka_unit_test(every_use_has_a_key_of_its_own),
         cmocka_unit_test(base64url_takes_its_canonical_form_only),
         cmocka_unit_test(an_id_is_no_option_of_a_command),
