@@ -60,9 +60,8 @@ SA_MUST_CHECK enum sa_status sa_authority_load_breached(struct sa_authority *aut
 struct sa_buckets *sa_authority_buckets(struct sa_authority *authority);
 
 /*
- * End the login sessions whose leader is gone, move the signing keys along, end and
- * purge what time is over for. Called about once a
- * second, on the store lane; never takes long.
+ * End the login sessions whose leader is gone, move the signing keys and a rotation of the master key along,
+ * end and purge what time is over for. Called about once a second, on the store lane; never takes long.
  */
 void sa_authority_tick(struct sa_authority *authority, struct sa_now now);
 

@@ -11,7 +11,8 @@
 
 #define REAPED_A_TURN   64u
 #define CLEANED_AT_ONCE 64u
-#define CLEANING_MS     100 /* of each second, for each of the two kinds */
+#define CLEANING_MS     100  /* of each second, for each of the two kinds */
+#define RESEALING_MS    300u /* likewise, while the master key is rotated */
 
 void
 sa_session_begin(const struct sa_authority *authority, enum sa_session_kind kind, const struct sa_user *user,
@@ -196,5 +197,6 @@ sa_authority_tick(struct sa_authority *authority, struct sa_now now)
 {
     reap(authority, now);
     sa_keys_tick(authority, now);
+    sa_store_master_tick(authority->store, RESEALING_MS);
     clean_up(authority, now);
 }

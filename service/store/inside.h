@@ -269,6 +269,32 @@ void sa_revocations_close(struct sa_store *store);
 /* After a commit, on the writer's thread: remember what it has added, and ring. */
 void sa_revocations_committed(struct sa_store *store);
 
+/* ---- the master key (store_master.c) ---- */
+
+#define SA_SEALED_ROW_SIZE 64u
+
+/* How far a rotation has come through the sealed columns. */
+struct sa_master_walk {
+    unsigned column;
+    char text[SA_SEALED_ROW_SIZE]; /* of the last row that was gone through */
+    int64_t number;
+    bool refused; /* something on the way did not open */
+};
+
+struct sa_master {
+    _Atomic int64_t number; /* of the present one; the first is 1 */
+    atomic_bool rotates;
+    _Atomic uint64_t resealed; /* since the rotation, or the daemon, began */
+    _Atomic uint64_t left;
+    pthread_mutex_t changing; /* held through every step, and of what follows */
+    struct sa_master_walk walk;
+    int64_t wait_boot_ms;   /* not before then */
+    int64_t forget_boot_ms; /* the old one is wiped then; 0: there is none */
+};
+
+/* Let the keyring know what the store says of its master keys. SA_INVALID_ARGUMENT: it has others. */
+SA_MUST_CHECK enum sa_status sa_master_load(struct sa_store *store, const char **ret_why);
+
 /* ---- schema ---- */
 
 #define SA_APPLICATION_ID 1935892853 /* "scau" in the header of the file */
@@ -334,7 +360,7 @@ void sa_audiences_write(unsigned count, const char (*audiences)[SA_JWT_AUDIENCE_
                         char ret_text[SA_AUDIENCES_TEXT_LEN + 1]);
 
 struct sa_store {
-    const struct sa_keyring *keyring;
+    struct sa_keyring *keyring;
     void (*fatal)(const char *why);
     int lock_file;
     uint32_t schema_version;
@@ -344,6 +370,7 @@ struct sa_store {
     struct sa_client_cache clients;
     struct sa_disk disk;
     struct sa_told told;
+    struct sa_master master;
     bool (*is_administrator)(const char *user);
     int64_t unused_after; /* store_time.c: where the search for sessions that were not used goes on */
     atomic_bool writable;

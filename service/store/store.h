@@ -40,10 +40,10 @@
 struct sa_store;
 
 struct sa_store_options {
-    const char *path;                 /* of the SQLite file; its directory exists */
-    const char *managed;              /* of the list of managed uids; NULL for none */
-    const struct sa_keyring *keyring; /* outlives the store */
-    const char *vfs;                  /* SQLite's VFS; NULL for the default. For tests that inject faults. */
+    const char *path;           /* of the SQLite file; its directory exists */
+    const char *managed;        /* of the list of managed uids; NULL for none */
+    struct sa_keyring *keyring; /* outlives the store, which settles it */
+    const char *vfs;            /* SQLite's VFS; NULL for the default. For tests that inject faults. */
     /*
      * A commit failed in a way that leaves its outcome unknown: the process must end, and the next one finds
      * out from the file. NULL: _exit(70). For tests, whose function may return: nothing is written any more
@@ -96,6 +96,12 @@ struct sa_store_stats {
     uint64_t sessions; /* live */
     uint64_t commits;
     uint64_t committed; /* callers' parts in them */
+    struct sa_master_state {
+        uint64_t number; /* of the present one: the first is 1, every rotation makes the next */
+        bool rotates;
+        uint64_t resealed; /* values, since the rotation or the daemon began */
+        uint64_t left;     /* that are sealed with the one before */
+    } master_key;
 };
 
 SA_MUST_CHECK enum sa_status sa_store_stats(struct sa_store *store, int64_t now_ms,
@@ -441,6 +447,23 @@ SA_MUST_CHECK enum sa_status sa_store_key_change(struct sa_store *store, const s
 SA_MUST_CHECK enum sa_status sa_store_key_list(struct sa_store *store, struct sa_key_row **ret_keys,
                                                unsigned *ret_count);
 void sa_key_rows_free(struct sa_key_row *keys, unsigned count);
+
+/* ---- the master key ---- */
+
+/*
+ * Begin its rotation: another one is made, and seals from now on. SA_OK; SA_ALREADY_EXISTS: one is under way;
+ * SA_STORAGE also where it cannot be written beside the present one. The record's detail is filled in here.
+ */
+SA_MUST_CHECK enum sa_status sa_store_master_rotate(struct sa_store *store, const struct sa_audit *audit);
+
+/*
+ * Go on with what is under way, in commits of some hundred values, for about so many milliseconds; also after
+ * a restart. At its end there is a record (MASTER_KEY_END). Whatever fails is tried again later.
+ */
+void sa_store_master_tick(struct sa_store *store, unsigned for_ms);
+
+/* What GetStatus says of it; from memory. */
+struct sa_master_state sa_store_master_state(struct sa_store *store);
 
 /* ---- housekeeping ---- */
 

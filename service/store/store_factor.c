@@ -149,7 +149,6 @@ struct change {
     const struct sa_keyring *keyring;
     const char *subject;
     const struct sa_totp *totp;
-    uint8_t sealed[SA_TOTP_KEY_MAX + SA_SEAL_OVERHEAD];
     const struct sa_totp_arming *arming;
     const struct sa_factor_use *current;
     const uint8_t (*macs)[SA_MAC_LEN];
@@ -172,12 +171,16 @@ enroll(struct sa_sql *sql, struct sa_work *work)
         "ON CONFLICT (subject, armed) DO UPDATE SET algorithm = excluded.algorithm, "
         "digits = excluded.digits, key = excluded.key";
     const struct change *change = work->context;
+    const struct sa_totp *totp = change->totp;
+    uint8_t sealed[SA_TOTP_KEY_MAX + SA_SEAL_OVERHEAD];
 
+    sa_keyring_seal(change->keyring, TABLE, KEY, sa_bytes_of(change->subject),
+                    sa_bytes(totp->key, totp->key_len), sealed);
     SA_QUERY(query, sql, ENROLL);
     sa_put_text(&query, change->subject);
-    sa_put_int(&query, change->totp->algorithm);
-    sa_put_int(&query, change->totp->digits);
-    sa_put_blob(&query, change->sealed, change->totp->key_len + SA_SEAL_OVERHEAD);
+    sa_put_int(&query, totp->algorithm);
+    sa_put_int(&query, totp->digits);
+    sa_put_blob(&query, sealed, totp->key_len + SA_SEAL_OVERHEAD);
     return sa_query_run_found(&query);
 }
 
@@ -185,13 +188,11 @@ enum sa_status
 sa_store_totp_enroll(struct sa_store *store, const char *subject, const struct sa_totp *totp,
                      const struct sa_audit *audit)
 {
-    struct change change = {.subject = subject, .totp = totp};
+    struct change change = {.keyring = store->keyring, .subject = subject, .totp = totp};
     struct sa_work work = sa_work(enroll, &change, audit);
 
     if (totp->key_len < SA_TOTP_KEY_MIN || totp->key_len > SA_TOTP_KEY_MAX)
         return SA_INVALID_ARGUMENT;
-    sa_keyring_seal(store->keyring, TABLE, KEY, sa_bytes_of(subject), sa_bytes(totp->key, totp->key_len),
-                    change.sealed);
     return sa_store_write(store, &work);
 }
 

@@ -117,6 +117,8 @@ open_all(struct sa_store *store, const struct sa_store_options *options, const c
         status =
             sa_migrate(store->writer.sql, sa_migrations, sa_migration_count, &store->schema_version, ret_why);
     if (status == SA_OK)
+        status = sa_master_load(store, ret_why);
+    if (status == SA_OK)
         status = check_audit(store, ret_why);
     if (status != SA_OK)
         return status;
@@ -155,6 +157,7 @@ make_store(const struct sa_store_options *options)
     pthread_rwlock_init(&store->managed.lock, NULL);
     pthread_rwlock_init(&store->clients.lock, NULL);
     pthread_mutex_init(&store->told.lock, NULL);
+    pthread_mutex_init(&store->master.changing, NULL);
     atomic_init(&store->writable, true);
     return store;
 }
@@ -193,6 +196,7 @@ sa_store_close(struct sa_store *store)
     pthread_rwlock_destroy(&store->managed.lock);
     pthread_cond_destroy(&store->readers.freed);
     pthread_mutex_destroy(&store->readers.lock);
+    pthread_mutex_destroy(&store->master.changing);
     pthread_cond_destroy(&store->writer.wake);
     pthread_mutex_destroy(&store->writer.lock);
     if (store->lock_file >= 0)
@@ -231,7 +235,8 @@ sa_store_stats(struct sa_store *store, int64_t now_ms, struct sa_store_stats *re
                                    .disk = sa_disk_stage(store),
                                    .audit_sequence = atomic_load(&store->sequence),
                                    .commits = atomic_load(&store->commits),
-                                   .committed = atomic_load(&store->committed)};
+                                   .committed = atomic_load(&store->committed),
+                                   .master_key = sa_store_master_state(store)};
     struct counting counting = {now_ms, &stats};
     enum sa_status status = sa_store_read(store, count_all, &counting);
 

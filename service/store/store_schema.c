@@ -359,6 +359,12 @@ static const char FIFTH[] =
     "CREATE INDEX revoked_tokens_client ON revoked_tokens (client_row, exp_s);"
     "CREATE INDEX api_keys_expiry ON api_keys (expires_ms) WHERE expires_ms > 0;"
 
+    /* Each that something may be sealed with: two while a rotation is under way. */
+    "CREATE TABLE master_keys ("
+    "  number INTEGER PRIMARY KEY,"
+    "  kept BLOB NOT NULL" /* the keys of keyed hashes, sealed with it */
+    ") STRICT;"
+
     "PRAGMA user_version = 5;";
 
 const struct sa_migration sa_migrations[] = {{FIRST}, {SECOND}, {THIRD}, {FOURTH}, {FIFTH}};
