@@ -309,6 +309,7 @@ enum sa_ctl_exit sa_ctl_revocation_watch(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_audit_list(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_gateway_list(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_gateway_revoke(struct sa_ctl *ctl);
+enum sa_ctl_exit sa_ctl_master_key_rotate(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_status(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_explain(struct sa_ctl *ctl);
 enum sa_ctl_exit sa_ctl_offline(struct sa_ctl *ctl);

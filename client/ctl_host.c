@@ -30,6 +30,10 @@ static const struct sa_ctl_column status_lines[] = {
     {"users", "users", SA_CTL_PLAIN},
     {"clients", "clients", SA_CTL_PLAIN},
     {"sessions", "sessions", SA_CTL_PLAIN},
+    {"master key", "master_key", SA_CTL_PLAIN},
+    {"is being rotated", "rotates", SA_CTL_PLAIN},
+    {"values sealed anew", "resealed", SA_CTL_PLAIN},
+    {"values to seal anew", "to_reseal", SA_CTL_PLAIN},
     {"calls", "calls", SA_CTL_PLAIN},
     {"malformed calls", "malformed", SA_CTL_PLAIN},
 };

@@ -189,6 +189,7 @@ static const struct sa_ctl_row table[] = {
     {"audit list", "[--user NAME] [--event EVENT] [--request ID] [--after N] [--limit N] [--newest]", "List records of the audit log.", sa_ctl_audit_list},
     {"gateway list", "", "List the gateways that ever were.", sa_ctl_gateway_list},
     {"gateway revoke", "NAME --since DATE", "End what was made through a gateway: its sessions and tokens.", sa_ctl_gateway_revoke},
+    {"master-key rotate", "", "Let another master key seal what is secret in the store, while service goes on.", sa_ctl_master_key_rotate},
     {"explain", "--user NAME --service SERVICE [--rhost HOST] [--tty TTY] [--time DATE]", "Say what would become of a login with the right password: the real rules, run dry.", sa_ctl_explain},
     {"status", "", "Show how the daemon is.", sa_ctl_status},
     {"doctor", "", "Look at the host, and say what is wrong and how to mend it.", sa_ctl_doctor},

@@ -1,6 +1,8 @@
-/* HostService. */
+/* HostService: the daemon itself. */
 #include "service/auth/inside.h"
 #include "service/rpc/shared.h"
+
+#define RESEAL_MS 300u /* what is small is done with the answer; the tick does the rest */
 
 static enum sa_status
 put_lanes(struct sa_call *call, const struct sa_dispatch_status *status,
@@ -51,9 +53,32 @@ rpc_host_get_status(struct sa_call *call, SA_UNUSED const Secauth__V1__GetStatus
     reply->users = store.users;
     reply->clients = store.clients;
     reply->sessions = store.sessions;
+    reply->master_key = store.master_key.number;
+    reply->rotates = store.master_key.rotates;
+    reply->resealed = store.master_key.resealed;
+    reply->to_reseal = store.master_key.left;
     if (!rpc_put_text(call, sa_disk_name(store.disk), &reply->disk) ||
         !rpc_put_text(call, call->authority->conf->token_issuer, &reply->issuer) ||
         !rpc_put_text(call, call->authority->last_good, &reply->last_good))
         return SA_NO_MEMORY;
     return put_lanes(call, &front, reply);
+}
+
+enum sa_status
+rpc_host_rotate_master_key(struct sa_call *call, SA_UNUSED const Secauth__V1__RotateMasterKeyRequest *request,
+                           Secauth__V1__RotateMasterKeyResponse *reply)
+{
+    struct sa_audit record = sa_call_audit(call, SA_EVENT_MASTER_KEY_ROTATE, SA_OUTCOME_GRANTED, NULL);
+    struct sa_store *store = call->authority->store;
+
+    enum sa_status status = sa_store_master_rotate(store, &record);
+    if (status != SA_OK)
+        return status;
+    sa_store_master_tick(store, RESEAL_MS);
+    struct sa_master_state state = sa_store_master_state(store);
+    reply->master_key = state.number;
+    reply->rotates = state.rotates;
+    reply->resealed = state.resealed;
+    reply->to_reseal = state.left;
+    return SA_OK;
 }

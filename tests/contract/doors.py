@@ -55,6 +55,7 @@ TABLE = {
     "HostService/Explain": {"root": "INVALID_REQUEST"},
     "HostService/ListGateways": {ADMIN: "OK"},
     "HostService/RevokeGateway": {ADMIN: "INVALID_REQUEST"},
+    "HostService/RotateMasterKey": {ADMIN: "OK"},
     "MfaService/EnrollTotp": {ADMIN: "NOT_MANAGED", "user": "INVALID_CREDENTIALS"},
     "MfaService/ConfirmTotp": {ADMIN: "NOT_MANAGED", "user": "INVALID_CREDENTIALS"},
     "MfaService/CreateRecoveryCodes": {ADMIN: "NOT_MANAGED", "user": "INVALID_CREDENTIALS"},
