@@ -307,7 +307,7 @@ opener_of(struct sa_keyring *keyring, const struct sa_kept *kept)
 {
     struct masters *masters = keyring->masters;
     struct sa_bytes sealed = sa_bytes(kept->sealed, kept->len);
-    struct sa_bytes row = sa_bytes(NULL, 0);
+    struct sa_bytes row = sa_bytes_of("");
     uint8_t plain[SA_KEPT_LEN];
     unsigned opener = MASTERS;
 
@@ -399,7 +399,7 @@ sa_keyring_keep(const struct sa_keyring *keyring, uint8_t epoch, struct sa_kept 
     const struct master *master = master_of(masters, epoch);
     if (master != NULL) {
         *ret_kept = (struct sa_kept){.epoch = epoch, .len = SA_KEPT_SEALED_LEN};
-        seal_with(master, KEPT_TABLE, KEPT_COLUMN, sa_bytes(NULL, 0), kept, ret_kept->sealed);
+        seal_with(master, KEPT_TABLE, KEPT_COLUMN, sa_bytes_of(""), kept, ret_kept->sealed);
     }
     pthread_rwlock_unlock(&masters->lock);
     return master == NULL ? SA_NOT_FOUND : SA_OK;
