@@ -153,8 +153,7 @@ claims_that_are_no_object_or_name_a_member_twice_are_refused(void **state SA_UNU
         "{\"iss\":\"c\",\"sub\":\"c\",\"aud\":\"a\",\"exp\":60,\"iat\":1,\"jti\":\"j\",\"jt\\u0069\":\"k\"}",
         "{\"iss\":\"c\",\"sub\":\"c\",\"aud\":[\"a\"],\"exp\":60,\"iat\":1,\"jti\":\"j\"}",
         "{\"iss\":\"c\",\"sub\":\"c\",\"aud\":\"a\",\"exp\":60.0,\"iat\":1,\"jti\":\"j\"}",
-        "{\"iss\":\"c\",\"sub\":\"c\",\"aud\":\"a\",\"exp\":60,\"iat\":1,\"jti\":\"j\",\"x\":{\"\":1,\"\":1}"
-        "}",
+        "{\"iss\":\"c\",\"sub\":\"c\",\"aud\":\"a\",\"exp\":9,\"iat\":1,\"jti\":\"j\",\"\":{\"\":1,\"\":1}}",
     };
 
     for (size_t i = 0; i < SA_COUNT(BAD); i++)
