@@ -11,6 +11,7 @@
 #define RSA_MIN_BITS 2048
 #define RSA_MAX_BITS 4096
 #define RSA_N_MAX    (RSA_MAX_BITS / 8u)
+#define RSA_E_MIN    3u /* bytes, of which 65,537 is the least odd number */
 #define RSA_E_MAX    4u
 #define EC_POINT_LEN (1 + 2 * SA_ES256_COORD)
 #define TEXT_MAX     (SA_BASE64URL_LEN(RSA_N_MAX) + 1)
@@ -123,7 +124,7 @@ read_rsa(const struct sa_json *object, struct sa_jwk *jwk)
 
     if (n_len < RSA_MIN_BITS / 8 || n[0] == 0 || (n[n_len - 1] & 1) == 0)
         return false;
-    if (e_len == 0 || e[0] == 0 || (e[e_len - 1] & 1) == 0 || (e_len == 1 && e[0] < 3))
+    if (e_len < RSA_E_MIN || e[0] == 0 || (e[e_len - 1] & 1) == 0)
         return false;
     jwk->alg = SA_KEY_RS256;
     jwk->key = rsa_from(sa_bytes(n, n_len), sa_bytes(e, e_len));

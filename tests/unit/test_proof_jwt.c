@@ -91,6 +91,31 @@ a_set_of_keys_over_its_bytes_or_values_is_refused(void **state SA_UNUSED)
     assert_false(is_good_with(SA_JWKS_MAX - len + 1, 0));
 }
 
+/* A modulus of 2,048 bits, odd, whose high bit is set. */
+static bool
+rsa_set_is_good(const char *exponent)
+{
+    char modulus[SA_BASE64URL_LEN(256) + 1], text[512];
+    uint8_t n[256];
+
+    memset(n, 0xa5, sizeof(n));
+    sa_base64url(sa_bytes(n, sizeof(n)), modulus);
+    snprintf(text, sizeof(text), "{\"keys\":[{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"}]}", modulus,
+             exponent);
+    return sa_jwks_is_good(sa_bytes_of(text));
+}
+
+static void
+an_rsa_key_has_an_exponent_of_65537_or_more(void **state SA_UNUSED)
+{
+    assert_true(rsa_set_is_good("AQAB"));
+    assert_true(rsa_set_is_good("AQAAAQ"));
+    assert_false(rsa_set_is_good("Aw"));   /* 3 */
+    assert_false(rsa_set_is_good("__8"));  /* 65,535 */
+    assert_false(rsa_set_is_good("AQAA")); /* even */
+    assert_false(rsa_set_is_good("AAEAAQ"));
+}
+
 static void
 what_is_no_set_of_one_or_two_public_keys_is_refused(void **state SA_UNUSED)
 {
@@ -189,6 +214,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_of_keys_over_its_bytes_or_values_is_refused),
+        cmocka_unit_test(an_rsa_key_has_an_exponent_of_65537_or_more),
         cmocka_unit_test(what_is_no_set_of_one_or_two_public_keys_is_refused),
         cmocka_unit_test(a_header_with_anything_beside_alg_kid_and_typ_is_no_assertions),
         cmocka_unit_test(claims_that_are_no_object_or_name_a_member_twice_are_refused),
