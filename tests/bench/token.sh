@@ -11,6 +11,7 @@
 
 SESSIONS=0 # refresh tokens handed out so far
 TOKENS=$((1 + 3 * ROUNDS * (1 + 16 + 64) + 2 * 16 + 1 + 2 * SPREAD))
+any_selected token.refresh || TOKENS=2
 PEOPLE=$((TOKENS / 400 + 1)) # who share them: nobody may have more than 500 sessions
 
 # Each case ends with cpu=, the same by what a call costs the cores: the sum of S, C, V, I or E, by that of client, gateway
