@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "service/store/sql.h"
 #include "service/store/store_session.h"
 
 #define FIXTURE_NOW_MS INT64_C(1800000000000)
@@ -51,6 +52,29 @@ fixture_close(struct fixture *fixture)
 {
     sa_store_close(fixture->store);
     fixture->store = NULL;
+}
+
+/* SQL on its file through a connection of its own: beside the store that is open, ... */
+static inline void
+fixture_script_beside(const struct fixture *fixture, const char *script)
+{
+    struct sa_sql *sql = NULL;
+
+    if (sa_sql_open(fixture->path, NULL, SA_SQL_WRITER, &sql) != SA_OK ||
+        sa_sql_script(sql, script) != SA_OK) {
+        fprintf(stderr, "the store takes no script\n");
+        abort();
+    }
+    sa_sql_close(sql);
+}
+
+/* ... or while it is closed. */
+static inline void
+fixture_script(struct fixture *fixture, const char *script)
+{
+    fixture_close(fixture);
+    fixture_script_beside(fixture, script);
+    fixture_open(fixture);
 }
 
 static inline void

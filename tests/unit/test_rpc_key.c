@@ -84,16 +84,6 @@ revoke_key(struct rig *rig, const char *kid, char ret_signing[SA_KID_LEN + 1])
     return status;
 }
 
-static void
-run_script(struct rig *rig, const char *script)
-{
-    struct sa_sql *sql = NULL;
-
-    assert_int_equal(sa_sql_open(rig->store.path, NULL, SA_SQL_WRITER, &sql), SA_OK);
-    assert_int_equal(sa_sql_script(sql, script), SA_OK);
-    sa_sql_close(sql);
-}
-
 /* A stop, `script` on the store, and a start later. */
 static void
 start_again(struct rig *rig, const char *script, int64_t pass_ms)
@@ -104,7 +94,7 @@ start_again(struct rig *rig, const char *script, int64_t pass_ms)
     rig->authority = NULL;
     fixture_close(&rig->store);
     if (script != NULL)
-        run_script(rig, script);
+        fixture_script_beside(&rig->store, script);
     fixture_open(&rig->store);
     rig_pass(rig, pass_ms);
     assert_int_equal(
@@ -197,7 +187,7 @@ the_host_is_never_without_a_key(void **state)
     issue(rig, &grant, kid);
     char script[128];
     snprintf(script, sizeof(script), "DELETE FROM signing_keys WHERE kid <> '%s'", kid);
-    run_script(rig, script);
+    fixture_script_beside(&rig->store, script);
     assert_int_equal(sa_signing_reload(rig->authority), SA_OK);
     assert_int_equal(revoke_key(rig, kid, signing), SA_OK);
     issue(rig, &grant, kid);
@@ -241,10 +231,11 @@ a_store_that_fails_leaves_the_present_key_signing(void **state)
     char first[SA_KID_LEN + 1], kid[SA_KID_LEN + 1], signing[SA_KID_LEN + 1];
 
     issue(rig, &grant, first);
-    run_script(
-        rig, "CREATE TRIGGER no_update BEFORE UPDATE ON signing_keys BEGIN SELECT RAISE(ABORT, 'no'); END;"
-             "CREATE TRIGGER no_insert BEFORE INSERT ON signing_keys BEGIN SELECT RAISE(ABORT, 'no'); END;"
-             "CREATE TRIGGER no_delete BEFORE DELETE ON signing_keys BEGIN SELECT RAISE(ABORT, 'no'); END;");
+    fixture_script_beside(
+        &rig->store,
+        "CREATE TRIGGER no_update BEFORE UPDATE ON signing_keys BEGIN SELECT RAISE(ABORT, 'no'); END;"
+        "CREATE TRIGGER no_insert BEFORE INSERT ON signing_keys BEGIN SELECT RAISE(ABORT, 'no'); END;"
+        "CREATE TRIGGER no_delete BEFORE DELETE ON signing_keys BEGIN SELECT RAISE(ABORT, 'no'); END;");
     rig_pass(rig, READY_MS + SLOW_MS);
     assert_int_not_equal(rotate_key(rig, true, &reply), SA_OK);
     assert_int_not_equal(revoke_key(rig, first, signing), SA_OK);
@@ -254,7 +245,8 @@ a_store_that_fails_leaves_the_present_key_signing(void **state)
     issue(rig, &grant, signing);
     assert_string_not_equal(signing, first);
     assert_int_equal(count_records(rig, SA_EVENT_KEY_BEGIN), 0);
-    run_script(rig, "DROP TRIGGER no_update; DROP TRIGGER no_insert; DROP TRIGGER no_delete;");
+    fixture_script_beside(&rig->store,
+                          "DROP TRIGGER no_update; DROP TRIGGER no_insert; DROP TRIGGER no_delete;");
     tick(rig, 0);
     assert_int_equal(count_records(rig, SA_EVENT_KEY_BEGIN), 0); /* some seconds later */
     tick(rig, 10 * SECOND_MS);

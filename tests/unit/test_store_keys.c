@@ -28,18 +28,6 @@ add_key(struct fixture *fixture, const char *kid, const char *private)
 }
 
 static void
-run_script(struct fixture *fixture, const char *script)
-{
-    struct sa_sql *sql = NULL;
-
-    fixture_close(fixture);
-    assert_int_equal(sa_sql_open(fixture->path, NULL, SA_SQL_WRITER, &sql), SA_OK);
-    assert_int_equal(sa_sql_script(sql, script), SA_OK);
-    sa_sql_close(sql);
-    fixture_open(fixture);
-}
-
-static void
 a_kid_is_given_once(void **state)
 {
     assert_int_equal(add_key(*state, "one", "private"), SA_OK);
@@ -56,8 +44,8 @@ a_key_moved_to_another_row_is_refused(void **state)
 
     assert_int_equal(add_key(*state, "one", "private"), SA_OK);
     assert_int_equal(add_key(*state, "two", "another"), SA_OK);
-    run_script(fixture,
-               "UPDATE signing_keys SET private = (SELECT private FROM signing_keys WHERE kid = 'one')");
+    fixture_script(fixture,
+                   "UPDATE signing_keys SET private = (SELECT private FROM signing_keys WHERE kid = 'one')");
     assert_int_equal(sa_store_key_list(fixture->store, &keys, &count), SA_INTERNAL);
     assert_null(keys);
 }
@@ -70,7 +58,7 @@ a_hash_moved_to_another_row_is_refused(void **state)
 
     assert_int_equal(fixture_add_user(*state, "ann", 1000, NULL), SA_OK);
     assert_int_equal(fixture_add_user(*state, "bob", 1001, NULL), SA_OK);
-    run_script(fixture, "UPDATE users SET hash = (SELECT hash FROM users WHERE name = 'ann')");
+    fixture_script(fixture, "UPDATE users SET hash = (SELECT hash FROM users WHERE name = 'ann')");
     assert_int_equal(sa_store_user_by_name(fixture->store, sa_bytes_of("bob"), &user), SA_INTERNAL);
     assert_int_equal(sa_store_user_by_name(fixture->store, sa_bytes_of("ann"), &user), SA_OK);
 }

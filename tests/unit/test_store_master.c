@@ -83,18 +83,6 @@ ask(struct fixture *fixture, const char *text)
     "(SELECT count(*) FROM signing_keys WHERE substr(private, 1, 1) = x'02')"
 
 static void
-run_script(struct fixture *fixture, const char *script)
-{
-    struct sa_sql *sql = NULL;
-
-    fixture_close(fixture);
-    assert_int_equal(sa_sql_open(fixture->path, NULL, SA_SQL_WRITER, &sql), SA_OK);
-    assert_int_equal(sa_sql_script(sql, script), SA_OK);
-    sa_sql_close(sql);
-    fixture_open(fixture);
-}
-
-static void
 everything_opens(struct fixture *fixture, unsigned users)
 {
     struct sa_factors_state state;
@@ -167,7 +155,7 @@ a_row_that_was_moved_keeps_both_keys_until_it_is_gone(void **state)
     SA_OWN(sa_user) user = NULL;
 
     fill(fixture, 2);
-    run_script(fixture, "UPDATE users SET hash = (SELECT hash FROM users WHERE name = 'user0')");
+    fixture_script(fixture, "UPDATE users SET hash = (SELECT hash FROM users WHERE name = 'user0')");
     assert_int_equal(rotate(fixture), SA_OK);
     sa_store_master_tick(fixture->store, LONG_MS);
     assert_true(state_of(fixture).rotates);
@@ -176,7 +164,7 @@ a_row_that_was_moved_keeps_both_keys_until_it_is_gone(void **state)
     assert_int_equal(ask(fixture, "SELECT count(*) FROM master_keys"), 2);
     assert_int_equal(ask(fixture, "SELECT hex(substr(hash, 1, 1)) FROM users WHERE name = 'user1'"), 1);
 
-    run_script(fixture, "DELETE FROM users WHERE name = 'user1'"); /* which tries again at once */
+    fixture_script(fixture, "DELETE FROM users WHERE name = 'user1'"); /* which tries again at once */
     sa_store_master_tick(fixture->store, LONG_MS);
     assert_false(state_of(fixture).rotates);
     assert_int_equal(ask(fixture, "SELECT count(*) FROM master_keys"), 1);
