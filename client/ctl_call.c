@@ -118,7 +118,7 @@ explain(const struct sa_ctl *ctl, enum sa_status status, const struct sa_call_er
     sa_ctl_complain("%s: %s%s", ctl->row->name, error->words, where);
     if (error->os_error == EACCES)
         advice = "this socket is not for you: leave --socket out, or run it as root";
-    if (error->retry_ms > 0)
+    if (error->retry_ms > 0 && status != SA_STORAGE) /* a full disk needs somebody, not time */
         sa_ctl_complain("try again in %u seconds", (error->retry_ms + 999) / 1000);
     else if (advice[0] != '\0')
         sa_ctl_complain("%s", advice);
