@@ -1,6 +1,6 @@
 """The load of daemon_kill.test: callers on the daemon's root socket who write down what they were told.
 
-daemon_load.py register                    makes the client and the people that the load needs
+daemon_load.py register                    makes a client for each caller, since each may revoke so many live tokens only
 daemon_load.py load FILE SECONDS SEED      eight callers; a line in FILE before every change and after every answer
 daemon_load.py compare FILE                holds what the daemon says now to what the callers were told
 """
@@ -17,22 +17,21 @@ PASSWORD, CALLERS = b"correct horse battery", 8
 SVC = "/run/t/svc.json"
 
 
-def svc():
+def svc(number):
     with open(SVC, encoding="ascii") as file:
-        return json.load(file)
+        return {"client_id": f"svc{number}", "secret": json.load(file)[number].encode()}
 
 
 def register():
     with Daemon() as root:
-        reply = must(root.call("Client/CreateClient", client={"client_id": "svc", "kind": 1, "grants": [1], "audiences": [
-            {"audience": "demo", "scopes": ["read"]}], "audiences_owned": ["demo"]}))
+        replies = [must(root.call("Client/CreateClient", client={"client_id": f"svc{number}", "kind": 1, "grants": [1], "audiences": [
+            {"audience": "demo", "scopes": ["read"]}]})) for number in range(CALLERS)]
     with open(SVC, "w", encoding="ascii") as file:
-        json.dump({"client_id": "svc", "secret": reply.secret.decode()}, file)
+        json.dump([reply.secret.decode() for reply in replies], file)
 
 
 def load(path, seconds, seed):
     """Each caller adds a person, disables or deletes some, logs others in, gets a token and revokes some."""
-    client = {"client_id": "svc", "secret": svc()["secret"].encode()}
     lock, end, seed = threading.Lock(), time.monotonic() + float(seconds), int(seed)
 
     with open(path, "a", encoding="ascii") as file:
@@ -41,7 +40,7 @@ def load(path, seconds, seed):
                 print(kind, *words, file=file, flush=True)
 
         def caller(number):
-            turn = 0
+            turn, client = 0, svc(number)
             with Daemon() as root:
                 while time.monotonic() < end:
                     turn += 1
@@ -110,7 +109,6 @@ def compare(path):
     with Daemon() as root:
         there = {user.name for user in pages(root, "User/ListUsers", "users")}
         log = list(records(root))
-        client = {"client_id": "svc", "secret": svc()["secret"].encode()}
         lost = added - unsure - there
         assert not lost, f"added and gone: {sorted(lost)[:5]}"
         assert not deleted & there, f"deleted and back: {sorted(deleted & there)[:5]}"
@@ -124,7 +122,7 @@ def compare(path):
         assert not there - known, "a change without its record"
         revoked, revoking = told.get("revoked", set()), told.get("revoking", set())
         for token in sorted(told["token"])[-300:]:
-            active = must(root.call("Token/IntrospectToken", client=client, token=token.encode())).active
+            active = must(root.call("Token/IntrospectToken", token=token.encode())).active
             assert not (token in revoked and active), "a revoked token is good again"
             assert token in revoking or active, "a token that was given is not good"
         with open("/var/lib/secauth/managed", encoding="ascii") as managed:
