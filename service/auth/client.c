@@ -114,3 +114,12 @@ sa_client_may(const struct sa_client *client, enum sa_client_grant grant)
 {
     return (client->grants & (unsigned)grant) != 0;
 }
+
+bool
+sa_client_owns(const struct sa_client *client, const char *audience)
+{
+    for (unsigned i = 0; i < client->owned_count; i++)
+        if (strcmp(client->owned[i], audience) == 0)
+            return true;
+    return false;
+}

@@ -58,4 +58,7 @@ SA_MUST_CHECK enum sa_status sa_client_host(struct sa_authority *authority, stru
 /* Whether it may use a grant. */
 bool sa_client_may(const struct sa_client *client, enum sa_client_grant grant);
 
+/* Whether it is an audience. */
+bool sa_client_owns(const struct sa_client *client, const char *audience);
+
 #endif

@@ -1,28 +1,13 @@
 #include "service/auth/exchange.h"
 
+#include "service/auth/client.h"
+#include "service/auth/token.h"
+
 static bool
 is_meant_for(const struct sa_claims *subject, const char *audience)
 {
     for (unsigned i = 0; i < subject->aud_count; i++)
         if (strcmp(subject->aud[i], audience) == 0)
-            return true;
-    return false;
-}
-
-static bool
-owns(const struct sa_client *client, const char *audience)
-{
-    for (unsigned i = 0; i < client->owned_count; i++)
-        if (strcmp(client->owned[i], audience) == 0)
-            return true;
-    return false;
-}
-
-static bool
-is_for(const struct sa_client *client, const struct sa_claims *subject)
-{
-    for (unsigned i = 0; i < client->owned_count; i++)
-        if (is_meant_for(subject, client->owned[i]))
             return true;
     return false;
 }
@@ -52,11 +37,11 @@ sa_exchange_grant(const struct sa_client *client, const struct sa_claims *subjec
 
     if (request->audience_count != 1)
         return SA_INVALID_TARGET;
-    if (!is_for(client, subject) || subject->act_count >= SA_JWT_ACTORS)
+    if (!sa_token_is_for(subject, client) || subject->act_count >= SA_JWT_ACTORS)
         return SA_INVALID_GRANT;
     for (unsigned i = 0; i < client->exchange_count; i++) {
         const struct sa_client_exchange *row = &client->exchanges[i];
-        if (strcmp(row->to, request->audiences[0]) != 0 || !owns(client, row->from) ||
+        if (strcmp(row->to, request->audiences[0]) != 0 || !sa_client_owns(client, row->from) ||
             !is_meant_for(subject, row->from))
             continue;
         if (!sa_granted_add_audience(&granted, row->to))

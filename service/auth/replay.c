@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "service/auth/lru.h"
-#include "service/crypto/encode.h"
 
 #define SOURCES       256u /* that are told apart; two may fall together */
 #define STRANGE_SHARE 2u   /* of the room, for proofs of clients that are not proven */
@@ -106,17 +105,14 @@ take(struct sa_replay *replay, const uint8_t key[SA_LRU_KEY_LEN], const struct s
     return SA_OK;
 }
 
-/* A keyed hash: nobody chooses where a proof or a source falls. A part is at most 64 bytes, so texts are
- * digests. */
+/* A keyed hash: nobody chooses where a proof or a source falls. */
 static void
 tag(const struct sa_replay *replay, uint8_t kind, const char *who, const char *text,
     uint8_t ret_tag[SA_TAG_LEN])
 {
-    uint8_t digest[SA_SHA256_LEN];
+    struct sa_bytes parts[] = {sa_bytes_of(who), sa_bytes_of(text)};
 
-    sa_sha256(sa_bytes_of(text), digest);
-    struct sa_bytes parts[] = {sa_bytes_of(who), sa_bytes(digest, sizeof(digest))};
-    sa_keyring_tag(replay->keyring, SA_KEY_CLIENT_SECRET, kind, parts, SA_COUNT(parts), ret_tag);
+    sa_keyring_tag(replay->keyring, SA_KEY_MEMORY, kind, parts, SA_COUNT(parts), ret_tag);
 }
 
 enum sa_status

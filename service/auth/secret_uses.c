@@ -5,7 +5,8 @@
 
 #include "service/auth/lru.h"
 
-#define MINUTE_MS INT64_C(60000)
+#define MINUTE_MS   INT64_C(60000)
+#define SECRET_KIND 4u /* of a tag: beside those of service/auth/replay.c */
 
 struct item {
     struct sa_lru_item head;
@@ -48,7 +49,7 @@ note(struct sa_secret_uses *uses, const struct sa_secret_use *use)
     uint8_t key[SA_TAG_LEN];
     struct sa_bytes part = sa_bytes(&use->number, sizeof(use->number));
 
-    sa_keyring_tag(uses->keyring, SA_KEY_CLIENT_SECRET, 0, &part, 1, key);
+    sa_keyring_tag(uses->keyring, SA_KEY_MEMORY, SECRET_KIND, &part, 1, key);
     struct item *item = sa_lru_find(uses->noted, key);
     if (item == NULL)
         item = sa_lru_add(uses->noted, key);

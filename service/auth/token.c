@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "service/auth/account.h"
+#include "service/auth/client.h"
 #include "service/auth/inside.h"
 #include "service/auth/signing.h"
 #include "service/store/store_not_before.h"
@@ -140,6 +141,15 @@ sa_token_read(const struct sa_authority *authority, struct sa_bytes token, struc
     enum sa_status status =
         sa_jwt_verify(set->keys, set->count, authority->conf->token_issuer, token, ret_claims, ret_reason);
     return status != SA_OK ? status : sa_jti_parse(ret_claims->jti, NULL, NULL, ret_client_row);
+}
+
+bool
+sa_token_is_for(const struct sa_claims *claims, const struct sa_client *client)
+{
+    for (unsigned i = 0; i < claims->aud_count; i++)
+        if (sa_client_owns(client, claims->aud[i]))
+            return true;
+    return false;
 }
 
 /*

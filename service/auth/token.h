@@ -49,6 +49,9 @@ SA_MUST_CHECK enum sa_status sa_token_read(const struct sa_authority *authority,
                                            struct sa_claims *ret_claims, uint32_t *ret_client_row,
                                            const char **ret_reason);
 
+/* Whether a client is one of the audiences of a token. */
+bool sa_token_is_for(const struct sa_claims *claims, const struct sa_client *client);
+
 /*
  * Whether what a token of ours says holds now: not expired, not revoked, ruled out by nobody, its client the
  * same as ever, its session and its person's account open. SA_OK with *ret_live; SA_STORAGE, SA_NO_MEMORY.

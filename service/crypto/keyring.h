@@ -26,6 +26,7 @@ enum sa_key_use {
     SA_KEY_RECOVERY,       /* recovery codes at rest */
     SA_KEY_CHALLENGE,      /* passwords and hashes beside a challenge, in memory */
     SA_KEY_API_KEY,        /* API keys at rest */
+    SA_KEY_MEMORY,         /* tables in memory of proofs and secrets that were seen */
     SA_KEY_USES,
 };
 

@@ -4,8 +4,8 @@
 #include "service/rpc/shared.h"
 #include "service/rpc/table.h"
 
-#define API_KEY_RULE   "at most 128 bytes"
-#define ASSERTION_RULE "at most 4,096 bytes"
+#define SECRET_RULE "at most 128 bytes"
+#define JWT_RULE    "at most 4,096 bytes"
 
 /* What is presented, by name and within its bound. One that is empty counts as absent. */
 static enum sa_status
@@ -16,19 +16,19 @@ read_method(struct sa_call *call, const Secauth__V1__ClientAuth *auth, struct sa
         proof->method = SA_CLIENT_BY_SECRET;
         proof->text = rpc_bytes(auth->secret);
         if (proof->text.len > SA_CLIENT_SECRET_MAX)
-            return sa_call_refuse(call, "client.secret", "at most 128 bytes");
+            return sa_call_refuse(call, "client.secret", SECRET_RULE);
         break;
     case SECAUTH__V1__CLIENT_AUTH__METHOD_API_KEY:
         proof->method = SA_CLIENT_BY_API_KEY;
         proof->text = rpc_bytes(auth->api_key);
         if (proof->text.len > SA_CLIENT_SECRET_MAX)
-            return sa_call_refuse(call, "client.api_key", API_KEY_RULE);
+            return sa_call_refuse(call, "client.api_key", SECRET_RULE);
         break;
     case SECAUTH__V1__CLIENT_AUTH__METHOD_ASSERTION:
         proof->method = SA_CLIENT_BY_ASSERTION;
         proof->text = rpc_bytes(auth->assertion);
         if (proof->text.len > SA_CLIENT_ASSERTION_MAX)
-            return sa_call_refuse(call, "client.assertion", ASSERTION_RULE);
+            return sa_call_refuse(call, "client.assertion", JWT_RULE);
         break;
     case SECAUTH__V1__CLIENT_AUTH__METHOD_CERTIFICATE:
         proof->method = SA_CLIENT_BY_CERTIFICATE;
@@ -101,7 +101,7 @@ rpc_authenticate_client(struct sa_call *call, const Secauth__V1__ClientAuth *aut
         proof.certificate = call->caller.certificate;
     enum sa_status status = read_method(call, auth, &proof);
     if (status == SA_OK && auth->dpop_proof.len > SA_DPOP_MAX)
-        status = sa_call_refuse(call, "client.dpop_proof", "at most 4,096 bytes");
+        status = sa_call_refuse(call, "client.dpop_proof", JWT_RULE);
     if (status != SA_OK)
         return status;
     status = sa_client_authenticate(call->authority, &proof, &client, binding.x5t, &why);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "service/auth/client.h"
 #include "service/auth/names.h"
 #include "service/auth/scope.h"
 #include "service/crypto/proof_jwt.h"
@@ -78,20 +79,12 @@ read_jwks(struct sa_call *call, const Secauth__V1__Client *from, struct sa_clien
     return client->jwks == NULL ? SA_NO_MEMORY : SA_OK;
 }
 
-static bool
-owns(const struct sa_client *client, const char *audience)
-{
-    for (unsigned i = 0; i < client->owned_count; i++)
-        if (strcmp(client->owned[i], audience) == 0)
-            return true;
-    return false;
-}
-
 static enum sa_status
 read_exchange(struct sa_call *call, const Secauth__V1__ClientExchange *from, const struct sa_client *client,
               struct sa_client_exchange *exchange)
 {
-    if (!sa_name_is_audience(sa_bytes_of(from->from_audience)) || !owns(client, from->from_audience))
+    if (!sa_name_is_audience(sa_bytes_of(from->from_audience)) ||
+        !sa_client_owns(client, from->from_audience))
         return sa_call_refuse(call, "client.exchanges.from_audience", "an audience that the client owns");
     if (!sa_name_is_audience(sa_bytes_of(from->to_audience)))
         return sa_call_refuse(call, "client.exchanges.to_audience", SA_RULE_AUDIENCE);

@@ -15,16 +15,6 @@
 /* ---- IntrospectToken ---- */
 
 static bool
-owns_any(const struct sa_client *client, const struct sa_claims *claims)
-{
-    for (unsigned owned = 0; owned < client->owned_count; owned++)
-        for (unsigned i = 0; i < claims->aud_count; i++)
-            if (strcmp(client->owned[owned], claims->aud[i]) == 0)
-                return true;
-    return false;
-}
-
-static bool
 put_audiences(struct sa_call *call, unsigned count, const char (*audiences)[SA_JWT_AUDIENCE_MAX + 1],
               Secauth__V1__IntrospectTokenResponse *reply)
 {
@@ -132,7 +122,7 @@ introspect_access(struct sa_call *call, const struct sa_client *asker, struct sa
     enum sa_status status = sa_token_read(call->authority, token, &claims, &client_row, &call->log_reason);
     if (status == SA_INVALID_GRANT)
         return SA_OK;
-    if (status == SA_OK && asker != NULL && client_row != asker->row && !owns_any(asker, &claims))
+    if (status == SA_OK && asker != NULL && client_row != asker->row && !sa_token_is_for(&claims, asker))
         return SA_OK;
     if (status == SA_OK)
         status = sa_token_is_live(call->authority, &claims, client_row, call->now.wall_ms, &live);

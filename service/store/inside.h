@@ -51,6 +51,10 @@ struct sa_work {
 struct sa_work sa_work(enum sa_status (*run)(struct sa_sql *sql, struct sa_work *work), void *context,
                        const struct sa_audit *audit);
 
+/* What it is found to have done while it ran, a record each; none: it is silent after all. They outlive the
+ * commit. */
+void sa_work_say(struct sa_work *work, const struct sa_audit *records, unsigned count);
+
 /* Hand it to the writer, wait for the commit, return its status: the closure's, or SA_STORAGE. */
 SA_MUST_CHECK enum sa_status sa_store_write(struct sa_store *store, struct sa_work *work);
 

@@ -85,12 +85,7 @@ end_closed(struct sa_sql *sql, struct sa_work *work)
         if (sessions > 0)
             say_closed(closed, sessions, closing->now_ms, &closing->records[closing->ended++]);
     }
-    work->silent = closing->ended == 0;
-    if (work->silent)
-        return SA_OK;
-    work->record = closing->records[closing->ended - 1];
-    work->others = closing->records;
-    work->other_count = closing->ended - 1;
+    sa_work_say(work, closing->records, closing->ended);
     return SA_OK;
 }
 

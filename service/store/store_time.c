@@ -160,12 +160,7 @@ end_expired(struct sa_sql *sql, struct sa_work *work)
         if (ended)
             say_over(&expiring->over[i], expiring->now_ms, &expiring->records[expiring->ended++]);
     }
-    work->silent = expiring->ended == 0;
-    if (work->silent)
-        return SA_OK;
-    work->record = expiring->records[expiring->ended - 1];
-    work->others = expiring->records;
-    work->other_count = expiring->ended - 1;
+    sa_work_say(work, expiring->records, expiring->ended);
     return SA_OK;
 }
 

@@ -20,6 +20,17 @@ sa_work(enum sa_status (*run)(struct sa_sql *sql, struct sa_work *work), void *c
     return work;
 }
 
+void
+sa_work_say(struct sa_work *work, const struct sa_audit *records, unsigned count)
+{
+    work->silent = count == 0;
+    if (count == 0)
+        return;
+    work->record = records[count - 1];
+    work->others = records;
+    work->other_count = count - 1;
+}
+
 /* ---- one batch: everything between BEGIN and COMMIT; true as long as the transaction stands ---- */
 
 static bool

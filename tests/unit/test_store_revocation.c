@@ -42,9 +42,15 @@ settle(struct fixture *fixture)
     assert_int_equal(sa_store_audit(fixture->store, &audit), SA_OK);
 }
 
+/* Of somebody, through some client. */
 static struct sa_session
-open_one(struct fixture *fixture, const char *subject, uint32_t client_row)
+open_one(struct fixture *fixture)
 {
+    char subject[SA_ID_LEN + 1];
+    uint32_t client_row = 0;
+
+    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
+    assert_int_equal(fixture_add_client(fixture, "app", &client_row), SA_OK);
     struct sa_session session = fixture_session(subject, client_row);
 
     assert_int_equal(fixture_open_session(fixture, &session, NULL), SA_OK);
@@ -73,12 +79,7 @@ static void
 what_did_not_end_is_not_told(void **state)
 {
     struct fixture *fixture = *state;
-    char subject[SA_ID_LEN + 1];
-    uint32_t row = 0;
-
-    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
-    assert_int_equal(fixture_add_client(fixture, "app", &row), SA_OK);
-    struct sa_session session = open_one(fixture, subject, row);
+    struct sa_session session = open_one(fixture);
     struct sa_audit audit = sa_audit(SA_EVENT_SESSION_REVOKE);
     assert_int_equal(sa_store_session_end(fixture->store, "nobody's", FIXTURE_NOW_MS, &audit), SA_NOT_FOUND);
     assert_int_equal(after(fixture, 0)->count, 0);
@@ -92,19 +93,14 @@ static void
 a_session_is_told_with_whom_it_concerns(void **state)
 {
     struct fixture *fixture = *state;
-    char subject[SA_ID_LEN + 1];
-    uint32_t row = 0;
-
-    assert_int_equal(fixture_add_user(fixture, "ann", 1000, subject), SA_OK);
-    assert_int_equal(fixture_add_client(fixture, "app", &row), SA_OK);
-    struct sa_session session = open_one(fixture, subject, row);
+    struct sa_session session = open_one(fixture);
     end_one(fixture, &session);
     settle(fixture);
     const struct sa_revocation *told = after(fixture, 0)->rows;
     assert_int_equal(told->kind, SA_REVOKED_SESSION);
     assert_string_equal(told->key, session.id);
     assert_string_equal(told->audiences, "demo\nother");
-    assert_int_equal(told->client_row, row);
+    assert_int_equal(told->client_row, session.client_row);
     assert_true(told->until_ms >= FIXTURE_NOW_MS + 3600000);
 }
 
