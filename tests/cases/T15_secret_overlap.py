@@ -1,8 +1,7 @@
 """What T15_secret_overlap.test does, in a private host with both gateways.
 
-T15_secret_overlap.py PART      what one part makes stands in STATE for the next
+T15_secret_overlap.py PART      what one part makes is kept for the next
 """
-import json
 import os
 import sys
 import time
@@ -10,7 +9,6 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from callers import *  # noqa: E402,F403
 
-STATE = "/run/t/overlap.json"
 INSTANCES = 10
 MINUTE = 60000
 
@@ -44,17 +42,6 @@ class Key(Client):
 
     def record(self):
         return self.doors.reply("root", "ApiKey/ListApiKeys", client_id="C1").api_keys[0]
-
-
-def load():
-    with open(STATE, encoding="ascii") as file:
-        return json.load(file)
-
-
-def save(**more):
-    state = load() if os.path.exists(STATE) else {}
-    with open(STATE, "w", encoding="ascii") as file:
-        json.dump(state | more, file)
 
 
 def proof(kind, text):

@@ -1,5 +1,4 @@
 """What master_key.test does: `master_key.py PART [ARGUMENT...]`."""
-import json
 import os
 import shutil
 import signal
@@ -12,7 +11,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from callers import *  # noqa: E402,F403
 
-STATE, STORE, KEY = "/run/t/master_key.json", "/var/lib/secauth/store/secauth.db", "/var/lib/secauth-key/master.key"
+STORE, KEY = "/var/lib/secauth/store/secauth.db", "/var/lib/secauth-key/master.key"
 DEMO = [{"audience": "demo", "scopes": ["read"]}]
 TOKENS = {"audiences": ["demo"]}
 CHALLENGED = 2
@@ -29,16 +28,6 @@ def origin():
 def code_of(key, steps=0):
     return subprocess.run(["oathtool", "--totp", f"--now=@{int(time.time()) + 30 * steps}", key], check=True,
                           capture_output=True).stdout.strip()
-
-
-def load():
-    with open(STATE, encoding="ascii") as file:
-        return json.load(file)
-
-
-def save(state):
-    with open(STATE, "w", encoding="ascii") as file:
-        json.dump(state, file)
 
 
 def add_people(root):
@@ -64,8 +53,8 @@ def begin():
         keys = {f"p{number}": os.urandom(20).hex() for number in range(PEOPLE)}
         for name, key in keys.items():
             arm(root, name, bytes.fromhex(key))
-    save({"secret": secret.decode(), "api_key": api_key.decode(), "refresh": refresh.decode(), "keys": keys, "next": 0,
-          "recovery": [code.decode() for code in recovery]})
+    save(secret=secret, api_key=api_key, refresh=refresh, keys=keys, next=0,
+         recovery=[code.decode() for code in recovery])
 
 
 def arm(root, name, key, recovery=False):
@@ -131,7 +120,7 @@ def all_are_good(code=True):
         wrong_ones_are_wrong(root)
     if code:
         recover(state)
-    save(state)
+    save(**state)
 
 
 def recover(state):
@@ -184,7 +173,7 @@ def under_load():
     for load_ in loads:
         load_.over.set()
         load_.join()
-    save(state)
+    save(**state)
     errors = [load_.error for load_ in loads if load_.error]
     assert not errors, errors
     assert all(load_.count > 0 for load_ in loads), [(load_.one.__name__, load_.count) for load_ in loads]

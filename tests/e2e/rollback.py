@@ -1,22 +1,10 @@
 """What rollback.test does on root's socket: `rollback.py begin | go_on | from_the_future`."""
-import json
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from callers import *  # noqa: E402,F403
 
-STATE = "/run/t/rollback.json"
-
-
-def load():
-    with open(STATE, encoding="ascii") as file:
-        return json.load(file)
-
-
-def save(state):
-    with open(STATE, "w", encoding="ascii") as file:
-        json.dump(state, file)
 
 
 def refresh(doors, token):
@@ -27,13 +15,13 @@ def begin():
     doors = Doors()
     register(doors)
     first, other = doors.login("P1"), doors.login("P1", "bob")
-    save({"yesterday": first.refresh_token.decode(), "sid": first.session_id, "other": other.refresh_token.decode()})
+    save(yesterday=first.refresh_token, sid=first.session_id, other=other.refresh_token)
 
 
 def go_on():
     doors, state = Doors(), load()
     state["today"] = refresh(doors, state["yesterday"]).reply.grant.refresh_token.decode()
-    save(state)
+    save(**state)
 
 
 def from_the_future():

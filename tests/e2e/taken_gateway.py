@@ -3,7 +3,6 @@
 taken_gateway.py PART [ARGUMENT...]     exits 0 where all is as it shall be; attempts are printed with their answers
 """
 import base64
-import json
 import os
 import pathlib
 import pwd
@@ -22,7 +21,6 @@ from passed import Caller  # noqa: E402
 from proofs import *  # noqa: E402,F403
 from wire import HEADER, PROJECT, run_part  # noqa: E402
 
-LOOT = "/run/t/loot.json"
 BOB = 2002
 DEMO = [{"audience": "demo", "scopes": ["read", "write"]}]
 TOKENS = {"audiences": ["demo"]}
@@ -31,17 +29,6 @@ CARRIED = {"Authn/BeginAuthentication", "Authn/ContinueAuthentication", "Token/I
            "Token/ExchangeToken", "Token/IntrospectToken", "Token/RevokeToken", "Key/GetKeySet", "Key/WatchKeySet",
            "Key/WatchRevocations"}
 OWN = {"Key/GetKeySet", "Key/WatchKeySet", "Key/WatchRevocations"}
-
-
-def save(**more):
-    state = load() if os.path.exists(LOOT) else {}
-    with open(LOOT, "w", encoding="ascii") as file:
-        json.dump(state | {name: value.decode() if isinstance(value, bytes) else value for name, value in more.items()}, file)
-
-
-def load():
-    with open(LOOT, encoding="ascii") as file:
-        return json.load(file)
 
 
 class Taken(Daemon):

@@ -13,7 +13,6 @@ import jwt
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../support"))
 from wire import *  # noqa: E402,F403
 
-STATE = "/run/t/tokens.json"  # what one part leaves for a later one
 ALICE, PASSWORD = 2001, b"correct horse battery"
 LOCAL_GATEWAY = "/run/secauth/gateway/local.sock"
 CREDENTIALS, REFRESH = 1, 2
@@ -22,17 +21,6 @@ CONFIDENTIAL, PUBLIC = 1, 2
 
 def public(client_id):
     return {"client_id": client_id}
-
-
-def load():
-    with open(STATE, encoding="ascii") as file:
-        return json.load(file)
-
-
-def save(**more):
-    state = {} if not os.path.exists(STATE) else load()
-    with open(STATE, "w", encoding="ascii") as file:
-        json.dump(state | more, file)
 
 
 def secret(client_id):

@@ -6,9 +6,11 @@
         must(root.call("Token/IssueToken", client=..., tokens=...))     # the reply; an error where it is not OK
 
 A request's fields are keywords. Statuses are the names of proto/status.def. One connection is for one thread.
-Part scripts end with `run_part()`: `x.py PART [ARGUMENT...]` calls the function PART.
+Part scripts end with `run_part()`: `x.py PART [ARGUMENT...]` calls the function PART. What one part does `save(name=...)`
+a later one has in `load()`, bytes as text.
 """
 import importlib
+import json
 import os
 import pathlib
 import re
@@ -111,6 +113,21 @@ def must(answer):
     status, reply = answer
     assert status == "OK", status
     return reply
+
+
+KEPT = "/run/t/kept.json"
+
+
+def load():
+    with open(KEPT, encoding="ascii") as file:
+        return json.load(file)
+
+
+def save(**more):
+    state = load() if os.path.exists(KEPT) else {}
+    more = {name: value.decode() if isinstance(value, bytes) else value for name, value in more.items()}
+    with open(KEPT, "w", encoding="ascii") as file:
+        json.dump(state | more, file)
 
 
 def run_part():
